@@ -37,6 +37,8 @@ class ScreenMachine(OwnMachine):
         """
         self._options = options
         super()._start()
+        if self._process is not None:
+            self._process.pause()
 
     @property
     def is_with_gdb(self) -> bool:
@@ -69,6 +71,8 @@ class ScreenMachine(OwnMachine):
         access = self._access
         if access is None or self.qemu is None:
             return False
+        if self._process is not None:
+            self._process.resume()
         self._disconnect_stub()
         self._is_taken_over = True
         if self.qemu.returncode is None:

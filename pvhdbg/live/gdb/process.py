@@ -104,6 +104,13 @@ class GdbProcess:
                 # gdb writes notifications byte by byte. Waiting for the rest costs less than waking up for every byte.
                 time.sleep(0.0002)
 
+    def pause(self) -> None:
+        """Let gdb wait until `resume`: it would compete with QEMU and pvhdbg for the CPUs."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._process.send_signal(signal.SIGCONT)
+
     def interrupt(self) -> None:
         """Send SIGINT, as Ctrl-C on a terminal would."""
         self._process.send_signal(signal.SIGINT)

@@ -16,6 +16,7 @@ from tests.cli import shell
 from tests.cli.shell import pvhdbg
 from tests.image.builder import ENTRY, Symbol, elf, load, note, notes, symbol_sections
 from tests.paths import RECORDINGS_DIR
+from tests.qboot import QBOOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,8 +27,6 @@ DIE_IF_ESP_IS_0 = bytes.fromhex("85e4 7509") + tiny._DIE
 DIE_IF_ESP_AND_ESI_ARE_0 = bytes.fromhex("89e0 09f0 7509") + tiny._DIE
 RELOAD_DS = NO_IDT + bytes.fromhex("b810000000 8ed8")
 QUICK = ("--watch", "0.05")
-QBOOT = ("--", "-bios", "qboot.rom")
-"""For tests with values of the recordings, or with the number of differences: Debian 13's microvm has SeaBIOS."""
 
 
 def guest(path: Path, check: bytes) -> Path:
@@ -74,7 +73,7 @@ def without_ram(stop: Any) -> None:  # noqa: ANN401 - JSON
 def test_a_stack_pointer_of_0_is_named(tmp_path: Path) -> None:
     kernel = guest(tmp_path / "kernel", DIE_IF_ESP_IS_0)
     for names in (("qemu", "firecracker"), ("firecracker", "qemu")):
-        done = pvhdbg("diff", "--bisect", *names, kernel, *QUICK, *QBOOT)
+        done = pvhdbg("diff", "--bisect", *names, kernel, *QUICK, "--", *QBOOT)
         works, fails, counts, blank, heading, cause = done.out.splitlines()
 
         assert (0, "", "") == (done.status, done.err, blank)
@@ -109,7 +108,7 @@ def test_the_difference_to_a_recording_is_named(
     tmp_path: Path, change: Callable[[Any], None], check: bytes | None, cause: str
 ) -> None:
     kernel = [] if check is None else [guest(tmp_path / "kernel", check)]
-    done = pvhdbg("diff", "--bisect", "qemu", recording(tmp_path / "run.json", change), *kernel, *QUICK, *QBOOT)
+    done = pvhdbg("diff", "--bisect", "qemu", recording(tmp_path / "run.json", change), *kernel, *QUICK, "--", *QBOOT)
 
     assert (0, "") == (done.status, done.err)
     assert ["the kernel fails with this difference alone:", cause] == done.out.splitlines()[-2:]
@@ -137,7 +136,7 @@ def test_linux_without_xen_dies_of_a_start_info_of_version_0(debian_vmlinux: Pat
 
 def test_a_map_entry_is_one_difference(tmp_path: Path) -> None:
     with_map = recording(tmp_path / "run.json", without_ram)
-    document = pvhdbg("diff", "--bisect", "qemu", with_map, *QUICK, "--format", "json", *QBOOT).document
+    document = pvhdbg("diff", "--bisect", "qemu", with_map, *QUICK, "--format", "json", "--", *QBOOT).document
     (entry,) = (item for item in document["differences"] if "entries" in item["path"])
 
     assert "memory_map.entries[4]" == entry["path"]

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 CHAPTERS = Path(pvhdbg.__file__).parent / "teaching" / "chapters"
 MODULE = CHAPTERS / "module.txt"
 """The file that is module 0 of each boot."""
+_FIRMWARE = ("-bios", "qboot.rom")
+"""The chapters are about the memory map that qboot makes. From QEMU 10 on, microvm has SeaBIOS without this option."""
 _FROM_USER = ("qemu", "gdb", "mi_log", "gdbinit", "timeout")
 _ALLOWED = "use only --vmm, --protocol and --set"
 _OF_BOOT = ("vmm", "protocol", "set")
@@ -47,7 +49,7 @@ def launch_options(words: Sequence[str], options: argparse.Namespace) -> argpars
             raise UserError(f"boot options in a chapter: --{name.replace('_', '-')}", _ALLOWED)
     for name in _FROM_USER:
         setattr(parsed, name, getattr(options, name))
-    parsed.qemu_args, parsed.snapshots = [], "auto"
+    parsed.qemu_args, parsed.snapshots = list(_FIRMWARE), "auto"
     return parsed
 
 

@@ -17,6 +17,7 @@ from pvhdbg.tui.app.start import recording_screen
 from pvhdbg.tui.events.steps import show_step, step_shown
 from tests.cli.shell import PATIENCE, pvhdbg
 from tests.in_gdb import stock
+from tests.qboot import QBOOT
 from tests.traces import shipped
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ _VALUE = re.compile(r"(\w+) +(0x[0-9a-f]+)")
 def traced(tmp_path_factory: pytest.TempPathFactory) -> Document:
     """Return the recording of the teaching guest's way to prepare: 25 instructions, of which one is repeated."""
     path = tmp_path_factory.mktemp("trace") / "trace.json"
-    done = pvhdbg("trace", "--stage", "prepare", "-o", path)
+    done = pvhdbg("trace", "--stage", "prepare", "-o", path, "--", *QBOOT)
 
     assert (0, f"wrote {path}: 25 instructions from entry to prepare; it reached its last stage\n") == (
         done.status,
