@@ -6,7 +6,7 @@ Each process runs one part: the test files of a folder of tests/. Tests wait for
 often leaves a core idle. The output of a process is printed when it ends.
 
 Another process may still fetch the test kernels: with FOLDER, a part that needs them starts when that process has
-created the file FOLDER/fetched or FOLDER/built (`tests/kernels/state.py`). The parts that need none start first.
+created the file FOLDER/fetched or FOLDER/built (`tests/kernels/state.py`). Until then, other parts start.
 
 Tests that fail run a second time after all others, with nothing beside them: on a busy computer, a limit on time may be
 too short for a test that is right. If many tests fail, they do not run again. The last lines of the output name every
@@ -19,8 +19,9 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NamedTuple
@@ -36,9 +37,8 @@ TESTS = ROOT / "tests"
 SPLIT = ("boot/test_real_kernels.py", "cli/command", "live/back", "live/handover", "live/observe")
 """What takes so long that it is a part of its own, beside the rest of its folder."""
 SLOWEST_FIRST = (
-    *("in_gdb", "views", "fuzz", "teaching"),
-    *("cli/command", "boot", "boot/test_real_kernels.py", "image", "tui", "live", "live/back", "live/observe", "cli"),
-    *("checks", "live/handover", "soak"),
+    *("tui", "cli/command", "cli", "image", "boot", "live", "checks", "fuzz", "views", "boot/test_real_kernels.py"),
+    *("live/back", "soak", "beside the folders", "in_gdb", "mutants", "live/observe", "live/handover"),
 )
 """The parts that take longest, in the order in which they start. A slow one that starts last would run alone."""
 NEEDS = {
@@ -58,6 +58,9 @@ NEEDS = {
     "live/observe/test_who_run.py": BUILT,
 }
 """The kernels that these folders and files need. All others may need Debian's kernels, but not the RFC kernel."""
+SLOWEST_TESTS = ("--durations=10", "--durations-min=3")
+"""So that the output shows which tests take longest."""
+_POLL = 0.2
 MOST_AGAIN = 5
 """With more failures than this, the cause is not a busy computer."""
 
@@ -86,7 +89,7 @@ def parts() -> list[Part]:
     for path in sorted(TESTS.rglob("test_*.py")):
         files.setdefault((part_name(path), need(path)), []).append(path)
     found = (Part(name, kernels, tuple(paths)) for (name, kernels), paths in files.items())
-    return sorted(found, key=lambda part: (state.ORDER.index(part.kernels), *_rank(part.name)))
+    return sorted(found, key=lambda part: _rank(part.name))
 
 
 def part_name(path: Path) -> str:
@@ -107,11 +110,30 @@ def _rank(name: str) -> tuple[int, str]:
     return (SLOWEST_FIRST.index(name) if name in SLOWEST_FIRST else len(SLOWEST_FIRST), name)
 
 
-def run(part: Part, cache: Path, *options: str, kernels_in: Path | None = None) -> Done:
-    """Run the tests of a part, when its kernels are there. pytest stores the tests that fail in the folder `cache`."""
-    state.wait(part.kernels, kernels_in)
+class Queue:
+    """The parts that have not started. `kernels_in` is the folder of the process that fetches the kernels, if any."""
+
+    def __init__(self, waiting: Sequence[Part], kernels_in: Path | None) -> None:
+        self._waiting = list(waiting)
+        self._kernels_in = kernels_in
+        self._lock = threading.Lock()
+
+    def take(self) -> Part | None:
+        """Remove and return the first part whose kernels are there. Wait for kernels if necessary. None at the end."""
+        while True:
+            with self._lock:
+                ready = [part for part in self._waiting if state.are_there(part.kernels, self._kernels_in)]
+                if ready:
+                    self._waiting.remove(ready[0])
+                if ready or not self._waiting:
+                    return ready[0] if ready else None
+            time.sleep(_POLL)
+
+
+def run(part: Part, cache: Path, *options: str) -> Done:
+    """Run the tests of a part. pytest stores the tests that fail in the folder `cache`."""
     started = time.monotonic()
-    call = [sys.executable, "-m", "pytest", "-q", "--color=no", "-o", f"cache_dir={cache}", *options]
+    call = [sys.executable, "-m", "pytest", "-q", "--color=no", "-o", f"cache_dir={cache}", *SLOWEST_TESTS, *options]
     done = subprocess.run(
         [*call, *map(str, part.files)],
         cwd=ROOT,
@@ -132,18 +154,23 @@ def run_again(first: Done, part: Part, cache: Path) -> Done:
 
 
 def main() -> int:
-    kernels_in = Path(sys.argv[1]) if len(sys.argv) > 1 else None
-    with TemporaryDirectory() as folder, ThreadPoolExecutor((os.cpu_count() or 1) + 1) as pool:
-        caches = {
-            pool.submit(run, part, Path(folder, str(i)), kernels_in=kernels_in): (part, Path(folder, str(i)))
-            for i, part in enumerate(parts())
-        }
-        failures = []
-        for running in as_completed(caches):
-            _print(running.result())
-            if running.result().status:
-                failures.append((running.result(), *caches[running]))
+    queue = Queue(parts(), Path(sys.argv[1]) if len(sys.argv) > 1 else None)
+    count = (os.cpu_count() or 1) + 1
+    with TemporaryDirectory() as folder, ThreadPoolExecutor(count) as pool:
+        caches = [Path(folder, str(i)) for i in range(count)]
+        done = [entry for entries in pool.map(lambda cache: run_all(queue, cache), caches) for entry in entries]
+        failures = [entry for entry in done if entry[0].status]
         return report([(first, run_again(first, part, cache)) for first, part, cache in failures])
+
+
+def run_all(queue: Queue, caches: Path) -> list[tuple[Done, Part, Path]]:
+    """Run parts, one after the other, until none is left, and print the output of each. `caches` is a folder."""
+    done: list[tuple[Done, Part, Path]] = []
+    while (part := queue.take()) is not None:
+        cache = caches / str(len(done))
+        done.append((run(part, cache), part, cache))
+        _print(done[-1][0])
+    return done
 
 
 def report(failures: Sequence[tuple[Done, Done]]) -> int:

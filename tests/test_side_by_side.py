@@ -9,7 +9,7 @@ import pytest
 
 from tests import side_by_side
 from tests.kernels import rfc_vmlinux, state, vmlinux
-from tests.side_by_side import MOST_AGAIN, NEEDS, SLOWEST_FIRST, TESTS, Part, parts
+from tests.side_by_side import MOST_AGAIN, NEEDS, SLOWEST_FIRST, TESTS, Part, Queue, parts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,39 +23,26 @@ def test_every_test_file_is_in_exactly_one_part() -> None:
     assert sorted(TESTS.rglob("test_*.py")) == sorted(files)
 
 
-def test_the_slowest_parts_of_those_that_need_the_same_kernels_start_first() -> None:
-    for kernels in state.ORDER:
-        names = [part.name for part in parts() if part.kernels == kernels]
-        slow = [name for name in SLOWEST_FIRST if name in names]
+def test_the_slowest_parts_start_first() -> None:
+    names = list(dict.fromkeys(part.name for part in parts()))
 
-        assert slow == names[: len(slow)]
-
-
-def test_parts_that_need_kernels_start_after_those_that_do_not() -> None:
-    needs = [state.ORDER.index(part.kernels) for part in parts()]
-
-    assert [0, 2] == [needs[0], needs[-1]]
-    assert sorted(needs) == needs
+    assert names[: len(SLOWEST_FIRST)] == [*SLOWEST_FIRST]
 
 
 def test_each_path_with_its_own_need_exists() -> None:
     assert [] == [name for name in NEEDS if not (TESTS / name).exists()]
 
 
-def test_a_part_waits_for_its_kernels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    order = []
+def test_a_part_waits_for_its_kernels_and_others_start_before_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built, fetched, free = (Part(f"part {kernels}", kernels, ()) for kernels in reversed(state.ORDER))
+    queue = Queue((built, fetched, free), tmp_path)
+    arrivals = iter((state.FETCHED, state.BUILT))
+    monkeypatch.setattr(time, "sleep", lambda _seconds: (tmp_path / next(arrivals)).touch())
 
-    def create(_seconds: float) -> None:
-        order.append("fetched")
-        (tmp_path / state.FETCHED).touch()
-
-    monkeypatch.setattr(time, "sleep", create)
-    for kernels in (state.NONE, state.FETCHED):
-        state.wait(kernels, tmp_path)
-        order.append(f"starts with {kernels}")
-    state.wait(state.BUILT, None)
-
-    assert ["starts with none", "fetched", "starts with fetched"] == order
+    assert [free, fetched, built, None] == [queue.take() for _ in range(4)]
+    assert [built, fetched] == [Queue((built, fetched), None).take(), Queue((fetched,), None).take()]
 
 
 @pytest.mark.parametrize(

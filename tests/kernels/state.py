@@ -1,9 +1,8 @@
-"""Wait for test kernels that another process still fetches and builds, and check which kernels a test may use."""
+"""Find out whether test kernels are there, and check which a test may use. Another process may still fetch them."""
 
 from __future__ import annotations
 
 import os
-import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,13 +13,11 @@ ORDER = (NONE, FETCHED, BUILT)
 """No kernels, those from packages, and also the RFC kernel, which is built last."""
 MAY_USE = "PVHDBG_TESTS_MAY_USE"
 """The environment variable that `tests.side_by_side` sets to one of ORDER. Without it, tests may use all kernels."""
-_POLL = 0.2
 
 
-def wait(kernels: str, folder: Path | None) -> None:
-    """Wait until the other process has created the file with this name in the folder."""
-    while folder is not None and kernels != NONE and not (folder / kernels).exists():
-        time.sleep(_POLL)
+def are_there(kernels: str, folder: Path | None) -> bool:
+    """Return whether the other process has created the file with this name in the folder. Without one, they are."""
+    return folder is None or kernels == NONE or (folder / kernels).exists()
 
 
 def check_may_use(kernels: str) -> None:
