@@ -74,7 +74,7 @@ class Used(NamedTuple):
 def use(*words: str | Path) -> Used:
     """Run Python with these arguments. If it exceeds a limit, repeat it once, because other tests may slow it down."""
     first = _use_once(*words)
-    return first if first.cpu <= cpu_limit() else min(first, _use_once(*words), key=lambda used: used.cpu)
+    return first if within_limits(first) else min(first, _use_once(*words), key=lambda used: used.cpu)
 
 
 @cache

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 TIMEOUT = 20.0
 """How long to wait for an answer, in seconds."""
 
+_LATE_TIMEOUT = 5.0
+"""Seconds for an answer that an interrupted call has not waited for. It was asked for some time ago."""
 CONNECT_TIMEOUT = 60.0
 """QEMU answers only after it has loaded the kernel."""
 
@@ -91,8 +93,9 @@ class Connection:
         answers: list[str] = []
         remaining = iter(packets)
         while batch := list(islice(remaining, _MOST_AT_ONCE)):
+            data = b"".join(map(frame, batch))  # a signal that ends the program here must not leave a packet unsent
             self._unanswered += batch
-            self._send(b"".join(map(frame, batch)))
+            self._send(data)
             answers += ["".join(self._answer()) for _ in batch]
         return answers
 
@@ -100,8 +103,9 @@ class Connection:
         """See Rsp."""
         self._drop_late_answers()
         packet = f"{_MONITOR}{command.encode().hex()}"
+        data = frame(packet)
         self._unanswered.append(packet)
-        self._send(frame(packet))
+        self._send(data)
         *parts, end = self._answer()
         if end != "OK":
             raise StubError("the gdb stub offers no QEMU monitor")
@@ -113,15 +117,15 @@ class Connection:
     def _drop_late_answers(self) -> None:
         """Read the answers that an interrupted call has not waited for."""
         while self._unanswered:
-            self._answer()
+            self._answer(_LATE_TIMEOUT)
 
-    def _answer(self) -> list[str]:
+    def _answer(self, timeout: float = TIMEOUT) -> list[str]:
         """Return the packets that answer the oldest packet without an answer: for the monitor, several."""
         packet = self._unanswered[0]
         parts: list[str] = []
         room = _MOST_MONITOR_TEXT
         while True:
-            parts.append(self._receive_patiently(packet))
+            parts.append(self._receive_patiently(packet, timeout))
             room -= len(parts[-1])
             if room < 0:
                 self._fail("QEMU's monitor does not stop printing")
@@ -132,9 +136,10 @@ class Connection:
     def resume(self, packet: str) -> None:
         """See Rsp."""
         self._drop_late_answers()
-        self._send(frame(packet))
+        data = frame(packet)
         self.generation += 1
-        self.running = True
+        self.running = True  # already: a signal that ends the program may come while the packet is sent
+        self._send(data)
 
     def wait_stop(self, timeout: float) -> bool:
         """See Rsp."""
@@ -172,10 +177,10 @@ class Connection:
         self.running = False
         self.generation += 1
 
-    def _receive_patiently(self, packet: str) -> str:
+    def _receive_patiently(self, packet: str, timeout: float) -> str:
         left = self._patience.left()
         try:
-            return self._receive(time.monotonic() + min(TIMEOUT, left), packet)
+            return self._receive(time.monotonic() + min(timeout, left), packet)
         finally:
             self._patience.spend()
 

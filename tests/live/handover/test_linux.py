@@ -41,7 +41,7 @@ def test_linux_finds_the_acpi_tables_where_the_vmm_puts_them(name: str, rsdp: st
         kernel = kernels.vmlinux("6.1")
     except kernels.MissingError as error:
         pytest.skip(str(error))
-    run = pvhdbg("dump", kernel, "--vmm", name, "--watch", "60", "-a", "panic=-1", "-c", "dmesg")
+    run = pvhdbg("dump", kernel, "--vmm", name, "--watch", "10", "-a", "panic=-1", "-c", "dmesg")
     tables = [line for line in run.out.splitlines() if "ACPI: " in line]
 
     assert any(f"ACPI: RSDP {rsdp} " in line for line in tables)

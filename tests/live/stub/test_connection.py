@@ -231,3 +231,31 @@ def test_registers_are_found_by_number_and_unavailable_ones_are_left_out() -> No
 def test_memory_of_another_size_or_form_is_unreadable(text: str) -> None:
     with stub(constant(text)) as client, pytest.raises((MemoryUnreadable, TargetError)):
         RspTarget(client).read_phys(0, 4)
+
+
+@pytest.mark.parametrize("ask", [lambda rsp: rsp.ask_all(["?"]), lambda rsp: rsp.monitor("info status")])
+def test_a_question_that_was_interrupted_before_it_was_sent_is_not_waited_for(
+    ask: Callable[[Connection], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_packet: str) -> bytes:
+        raise KeyboardInterrupt
+
+    with stub(lambda packet: frame(f"answer to {packet}")) as rsp:
+        with monkeypatch.context() as during:
+            during.setattr(connection, "frame", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                ask(rsp)
+
+        assert ["answer to g"] == rsp.ask_all(["g"])
+
+
+def test_a_machine_counts_as_running_as_soon_as_the_packet_may_have_been_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_data: bytes) -> None:
+        raise KeyboardInterrupt
+
+    with stub(frame) as rsp:
+        monkeypatch.setattr(rsp, "_send", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            rsp.resume("vCont;c")
+
+        assert rsp.running
