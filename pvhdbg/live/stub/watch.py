@@ -82,10 +82,14 @@ class RspWatch:
         if any(answer != "OK" for answer in answers):
             raise StubError("the gdb stub can't set a hardware breakpoint")
         self._kept |= fresh
+        is_ending = False
         try:
             yield
+        except SystemExit:  # the machine ends too, and its stub may wait for the rest of a packet
+            is_ending = True
+            raise
         finally:
-            if not self._rsp.running:
+            if not self._rsp.running and not is_ending:
                 self._rsp.ask_all([f"z1,{address:x},1" for address in fresh & self._kept])
             self._kept -= fresh
 

@@ -116,13 +116,17 @@ class RspRunner(StubRunner):
         self._clear(unused)
         self._addresses_set = addresses
         answers = self._rsp.ask_all([f"Z1,{address:x},1" for address in fresh])
+        is_ending = False
         try:
             for address, answer in zip(fresh, answers, strict=True):
                 if answer != "OK":
                     raise StubError(f"the gdb stub can't set a hardware breakpoint at {address:#x}")
             yield
+        except SystemExit:  # the machine ends too, and its stub may wait for the rest of a packet
+            is_ending = True
+            raise
         finally:
-            if not self._keeps_breakpoints:
+            if not self._keeps_breakpoints and not is_ending:
                 self.clear_breakpoints()
 
     def clear_breakpoints(self) -> None:

@@ -15,6 +15,7 @@ from pvhdbg.errors import MemoryUnreadable, NotConnected, RegisterUnavailable, T
 from pvhdbg.live.stub import connection
 from pvhdbg.live.stub.connection import Connection
 from pvhdbg.live.stub.packets import LARGEST, Unframer, frame
+from pvhdbg.live.stub.watch import RspWatch
 from pvhdbg.live.system import patience
 from pvhdbg.target.rsp.client import StubError
 from pvhdbg.target.rsp.rsp_runner import RspRunner
@@ -259,3 +260,19 @@ def test_a_machine_counts_as_running_as_soon_as_the_packet_may_have_been_sent(mo
             rsp.resume("vCont;c")
 
         assert rsp.running
+
+
+def test_the_end_of_pvhdbg_does_not_wait_for_the_stub() -> None:
+    asked = []
+
+    def answer(packet: str) -> bytes:
+        asked.append(packet)
+        return frame("OK")
+
+    with stub(answer) as rsp:
+        with pytest.raises(SystemExit), RspWatch(rsp).breakpoints([0x1000]):
+            raise SystemExit(143)
+        with pytest.raises(KeyError), RspWatch(rsp).breakpoints([0x2000]):
+            raise KeyError
+
+    assert ["Z1,1000,1", "Z1,2000,1", "z1,2000,1"] == asked
