@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pvhdbg.named_tuple import NamedTuple
-from pvhdbg.target.rsp.client import StubError
+from pvhdbg.target.rsp.client import StubError, cleaned_up
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -82,16 +82,13 @@ class RspWatch:
         if any(answer != "OK" for answer in answers):
             raise StubError("the gdb stub can't set a hardware breakpoint")
         self._kept |= fresh
-        is_ending = False
-        try:
+        with cleaned_up(lambda: self._remove_kept(fresh)):
             yield
-        except SystemExit:  # the machine ends too, and its stub may wait for the rest of a packet
-            is_ending = True
-            raise
-        finally:
-            if not self._rsp.running and not is_ending:
-                self._rsp.ask_all([f"z1,{address:x},1" for address in fresh & self._kept])
-            self._kept -= fresh
+
+    def _remove_kept(self, addresses: set[int]) -> None:
+        if not self._rsp.running:
+            self._rsp.ask_all([f"z1,{address:x},1" for address in addresses & self._kept])
+        self._kept -= addresses
 
     def remove_breakpoint(self, address: int) -> None:
         """Remove a breakpoint that is kept."""

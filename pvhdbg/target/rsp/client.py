@@ -5,17 +5,34 @@ Source: the GDB manual, appendix E, and QEMU gdbstub.c.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from pvhdbg.errors import TargetError
 from pvhdbg.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 
 class StubError(TargetError):
     """The stub reported an error, does not know the packet, or did not answer in time."""
+
+
+@contextmanager
+def cleaned_up(clean_up: Callable[[], object]) -> Iterator[None]:
+    """Call `clean_up`, which asks the stub, after the block, also if the block raises an error.
+
+    Do not call it if pvhdbg is ending: the machine ends too, and its stub may wait for the rest of a packet.
+    """
+    try:
+        yield
+    except SystemExit:
+        raise
+    except BaseException:
+        clean_up()
+        raise
+    clean_up()
 
 
 BOOT_CPU = 1

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pvhdbg.errors import NotConnected
-from pvhdbg.target.rsp.client import BOOT_CPU, StubError
+from pvhdbg.target.rsp.client import BOOT_CPU, StubError, cleaned_up
 from pvhdbg.target.stub import StubRunner
 
 if TYPE_CHECKING:
@@ -96,12 +96,13 @@ class RspRunner(StubRunner):
             yield None
             return
         self._rsp.ask_all([f"Z2,{absent.start:x},{absent.size:x}"])
-        try:
+        with cleaned_up(lambda: self._unhide(absent)):
             yield absent
-        finally:
-            self.stop()
-            if not self._rsp.running and self._absent is not None:
-                self._clear_watchpoint(absent)
+
+    def _unhide(self, absent: AbsentMemory) -> None:
+        self.stop()
+        if not self._rsp.running and self._absent is not None:
+            self._clear_watchpoint(absent)
 
     def _clear_watchpoint(self, absent: AbsentMemory) -> None:
         self._rsp.ask_all([f"z2,{absent.start:x},{absent.size:x}"])
@@ -116,18 +117,15 @@ class RspRunner(StubRunner):
         self._clear(unused)
         self._addresses_set = addresses
         answers = self._rsp.ask_all([f"Z1,{address:x},1" for address in fresh])
-        is_ending = False
-        try:
+        with cleaned_up(self._clear_unless_kept):
             for address, answer in zip(fresh, answers, strict=True):
                 if answer != "OK":
                     raise StubError(f"the gdb stub can't set a hardware breakpoint at {address:#x}")
             yield
-        except SystemExit:  # the machine ends too, and its stub may wait for the rest of a packet
-            is_ending = True
-            raise
-        finally:
-            if not self._keeps_breakpoints and not is_ending:
-                self.clear_breakpoints()
+
+    def _clear_unless_kept(self) -> None:
+        if not self._keeps_breakpoints:
+            self.clear_breakpoints()
 
     def clear_breakpoints(self) -> None:
         """Remove the breakpoints, unless the machine runs."""
