@@ -78,7 +78,7 @@ class BootParams(Struct, size=4096, c_name="boot_params", source=BOOTPARAM_H):
     _pad5                   = raw_bytes(0x1ED, 2, "padding")
     sentinel                = u8( 0x1EF, "must be 0, or the kernel clears fields that boot loaders leave dirty", hex)
     _pad6                   = raw_bytes(0x1F0, 1, "padding")
-    hdr                     = struct(HDR, SetupHeader, "header of a bzImage")
+    hdr                     = struct(HDR, SetupHeader, "setup header: PVH sets 5 fields")
     _pad7                   = raw_bytes(0x26C, 36, "padding")
     edd_mbr_sig_buffer      = u32_array(0x290, 16, "disk signatures from the boot sectors of the BIOS drives")
     e820_table              = struct_array(0x2D0, BootE820Entry, ZERO_PAGE_ENTRIES, "memory map")

@@ -23,6 +23,7 @@ from pvhdbg.tui.draw import targets, whole_view
 from pvhdbg.tui.draw.popups import palette
 from pvhdbg.tui.draw.popups.kinds import QUIT
 from pvhdbg.tui.events import steps
+from pvhdbg.tui.events.news import show_new
 from pvhdbg.tui.machine import terminal
 from pvhdbg.tui.screen import state
 from pvhdbg.tui.screen.scrollback import add_gdb_output
@@ -147,7 +148,7 @@ class Dispatcher:
         elif name in self.handlers and not (self._ui.screen.trace and name in steps.MOVES):
             self.handlers[name]()
         else:
-            self._ui.show(actions.act(name, self._ui.screen, self._ui.size))
+            self._ui.show(self._acted(name))
 
     def run_line(self, text: str) -> None:
         """Run what was typed at the prompt: one line, or several pasted lines."""
@@ -230,6 +231,12 @@ class Dispatcher:
             screen._replace(output=add_gdb_output(screen.output, f"(pvh) {line}\n{output}\n"), output_top=None)
         )
 
+    def _acted(self, name: str) -> Screen:
+        """Return the screen after a key that changes only the screen, and note that the user chose the view."""
+        screen = actions.act(name, self._ui.screen, self._ui.size)
+        is_chosen = name.startswith("view ") or screen.view != self._ui.screen.view
+        return screen._replace(is_view_chosen=True) if is_chosen else screen
+
     def _next_stage(self) -> None:
         """Run to the next stage; in a recording, show the next captured one."""
         if self._ui.worker is not None:
@@ -237,7 +244,7 @@ class Dispatcher:
         elif self._ui.screen.past is None:
             self._ui.say("no later stage was captured")
         else:
-            self.act("later-stage")
+            self._ui.show(show_new(self._acted("later-stage")))
 
     def _stage_before(self) -> None:
         """Go back to the last captured stage; in a recording with a trace, show it."""

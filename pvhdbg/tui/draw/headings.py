@@ -6,8 +6,10 @@ import re
 from typing import TYPE_CHECKING
 
 from pvhdbg.tui.draw import boxes
+from pvhdbg.tui.events import news
 from pvhdbg.tui.lines import classes
-from pvhdbg.tui.lines.line import length
+from pvhdbg.tui.lines.line import fit, length
+from pvhdbg.tui.lines.signs import signs
 from pvhdbg.tui.screen import state
 from pvhdbg.tui.views import table
 
@@ -29,6 +31,17 @@ def heading(screen: Screen, width: int = _WIDEST) -> Line:
         if length(drawn) <= width:
             break
     return drawn
+
+
+def with_new_views(screen: Screen, width: int) -> Line:
+    """Draw the heading and, at the right, the other views of what is new at the displayed stop."""
+    new = ", ".join(f"{view.key} {view.name}" for view in news.new_views(screen) if view.name != screen.view)
+    words = f"{signs(screen.ascii).changed} new: {new} "
+    left = width - len(words) - 1
+    drawn = heading(screen, left)
+    if not new or length(drawn) > left or screen.run.kind == state.DEAD:
+        return heading(screen, width)
+    return [*fit(drawn, left + 1), (classes.CHANGED, words)]
 
 
 def _wordings(screen: Screen) -> Iterator[Line]:

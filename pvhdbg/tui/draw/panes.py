@@ -25,11 +25,12 @@ LEAST_PICTURE = 46
 _LEAST_ROWS = 4
 
 
-def view(screen: Screen, width: int, lines: int) -> list[Line]:
-    """Draw the view: exactly `lines` lines of `width` cells."""
+def view(screen: Screen, width: int, lines: int, *, names_new: bool = False) -> list[Line]:
+    """Draw the view: exactly `lines` lines of `width` cells. With `names_new`, name other views that are new."""
     more = signs(screen.ascii).more
     source, is_as_of = table.shown(screen).at_source(screen), bool(table.shown(screen).as_of(screen))
-    body = [headings.heading(screen, width), *_body(screen if source is screen else source, width, lines - 1)]
+    first = headings.with_new_views(screen, width) if names_new else headings.heading(screen, width)
+    body = [first, *_body(screen if source is screen else source, width, lines - 1)]
     drawn = [fit(body[index] if index < len(body) else [], width, more) for index in range(lines)]
     if is_as_of or (screen.run.kind == state.RUNNING and not table.shown(screen).is_live):
         return [drawn[0], *(styled(line, classes.OLD) for line in drawn[1:])]

@@ -23,6 +23,23 @@ def changed_views(screen: Screen) -> frozenset[str]:
     return frozenset(_VIEWS[key].name for key in _changed_keys(screen)) | (screen.unread - {screen.view})
 
 
+def new_views(screen: Screen) -> list[View]:
+    """Return the views of what the previous stage did not have."""
+    return list(dict.fromkeys(_VIEWS[key] for key in _new_keys(screen)))
+
+
+def show_new(screen: Screen) -> Screen:
+    """Show what is new at the displayed stage.
+
+    A view that the user chose stays, unless the stage no longer has its data.
+    """
+    view, new = table.shown(screen), new_views(screen)
+    is_valid = not view.captures or view.has_current_data(screen)
+    if not new or view in new or (screen.is_view_chosen and is_valid):
+        return screen
+    return screen._replace(view=new[0].name, is_view_chosen=False)
+
+
 def with_new_lines(screen: Screen, view: View) -> Screen:
     """Note that a view has new lines, unless the user sees them."""
     return screen if screen.view == view.name else screen._replace(unread=screen.unread | {view.name})

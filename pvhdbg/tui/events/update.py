@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pvhdbg.boot.record import compare
 from pvhdbg.boot.record.document import PANICKED
 from pvhdbg.tui.events import events
-from pvhdbg.tui.events.news import mark_read, news, with_new_lines
+from pvhdbg.tui.events.news import mark_read, news, show_new, with_new_lines
 from pvhdbg.tui.screen import changes, ending, findings, scrollback, state
 from pvhdbg.tui.screen.by_id import ById
 from pvhdbg.tui.screen.state import Log, MemoryRequest, Run, Screen
@@ -140,9 +140,16 @@ def _guest_stopped(screen: Screen, event: events.GuestStopped) -> Screen:
     before = screen.now or next((capture for capture in reversed(event.history) if capture is not event.now), None)
     stopped = stopped._replace(past=None, arrival=event.now, before=before, next=None, detail_top=0, only_changes=False)
     stopped = compare_and_check(_with_end(screen, _with_death(screen, _at_start_rows(stopped))))
-    if len(event.history) > len(screen.history) and not stopped.message:
-        stopped = stopped._replace(message=news(stopped))
+    if len(event.history) > len(screen.history):
+        stopped = _with_news(screen, stopped)
     return _reread_bytes(stopped)
+
+
+def _with_news(before: Screen, screen: Screen) -> Screen:
+    """Report what is new at a stage, unless there is another message than the news of the stage before."""
+    if screen.run.kind == state.STOPPED and ending.of(screen) is None:
+        screen = show_new(screen)
+    return screen._replace(message=news(screen)) if screen.message in ("", news(before)) else screen
 
 
 def _with_death(before: Screen, screen: Screen) -> Screen:
@@ -175,8 +182,8 @@ def _rip(run: Run) -> str:
 
 
 def _at_start_rows(screen: Screen) -> Screen:
-    """Reset the cursor in views that have a start row, so that, for example, the code is shown at RIP again."""
-    kept = {name: position for name, position in screen.positions.items() if table.BY_NAME[name].start_row is None}
+    """Reset the cursor in views that follow the stop: the code is shown at RIP again."""
+    kept = {name: position for name, position in screen.positions.items() if not table.BY_NAME[name].follows_stop}
     return screen._replace(positions=kept)
 
 

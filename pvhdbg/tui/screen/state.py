@@ -183,6 +183,8 @@ class Screen(NamedTuple):
 
     view: str = FIRST_VIEW
     """The name of the displayed view."""
+    is_view_chosen: bool = False
+    """Whether the user chose the view. Otherwise, the screen shows what is new when the guest reaches a stage."""
     unread: frozenset[str] = frozenset()
     """The names of the text views that got lines while another view was displayed."""
     positions: Mapping[str, ViewPosition] = {}

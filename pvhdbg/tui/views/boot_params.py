@@ -19,6 +19,11 @@ def decode(capture: Capture, map_capture: Capture, unfolded: bool) -> Rows:
     return tuple(boot_params_rows.boot_params_rows(capture, key, boot_data=map_capture, folded=not unfolded))
 
 
+def start_row(_screen: Screen, rows: Rows) -> int:
+    """Return the index of the first field that is not 0."""
+    return next((index for index, row in enumerate(rows) if row.value and any(row.raw)), 0)
+
+
 def heading(_screen: Screen, capture: Capture) -> str:
     if capture.kernel_boot_params:
         return f"boot_params at {text.address(capture.kernel_boot_params.at)}, the kernel's copy of pvh_bootparams"

@@ -97,7 +97,7 @@ def _shown(screen: Screen) -> tuple[Pair, ...]:
     return _pairs(ById(code_at.code(screen)), is_wide=_is_wide(screen))
 
 
-def start_row(screen: Screen) -> int:
+def start_row(screen: Screen, _rows: Rows) -> int:
     """Return the index of the row with the instruction at RIP, or with its source line."""
     at_rip = [(pair.instruction is None, index) for index, pair in enumerate(_shown(screen)) if pair.is_current]
     return min(at_rip, default=(True, 0))[1]

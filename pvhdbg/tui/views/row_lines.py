@@ -110,13 +110,13 @@ def _is_heading(row: Row) -> bool:
 
 
 def _field(row: Row, look: Look) -> Line:
-    exists = row.value != NOTHING
+    is_plain = row.value != NOTHING and not row.folded
     return [
         *_label(row, look),
-        (classes.NAME, cell("  " * row.depth + row.name, look.columns.name, look)),
-        (classes.VALUE if exists else classes.MISSING, _value(row, look)),
+        (classes.MISSING if row.folded else classes.NAME, cell("  " * row.depth + row.name, look.columns.name, look)),
+        (classes.VALUE if is_plain else classes.MISSING, _value(row, look)),
         *signed(look),
-        (classes.MEANING if exists else classes.MISSING, row.meaning),
+        (classes.MEANING if is_plain else classes.MISSING, row.meaning),
     ]
 
 

@@ -35,7 +35,7 @@ def cursor(screen: Screen) -> int:
     view = table.shown(screen)
     if view.start_row is None or screen.view in screen.positions:
         return screen.position.cursor
-    return view.start_row(view.at_source(screen))
+    return view.start_row(view.at_source(screen), rows(screen))
 
 
 def selected(screen: Screen) -> Row | None:

@@ -135,8 +135,10 @@ class View(NamedTuple):
     finding: Callable[[Screen], BootFinding | None] | None = None
     """Returns the selected finding, in a view that lists findings. The detail pane of such a view gets more lines."""
 
-    start_row: Callable[[Screen], int] | None = None
-    """Returns the row to select at every new stop, until the user moves the cursor. Without it, the cursor stays."""
+    start_row: Callable[[Screen, Rows], int] | None = None
+    """Returns the row to select until the user moves the cursor; the first one without it."""
+    follows_stop: bool = False
+    """Whether the start row is selected again at every new stop."""
     past_end: Callable[[Screen, int], Screen] | None = None
     """Moves the view by a number of rows past its first or last row."""
     breakpoint: Callable[[Screen, int], BreakpointPlace] = breakpoint_at_rip
@@ -154,7 +156,7 @@ class View(NamedTuple):
 
         This is the displayed stop or, if it has none of the data, the last stage before it that has some.
         """
-        if screen.capture is None or self._has_data(screen):
+        if screen.capture is None or self.has_current_data(screen):
             return screen
         return _source(ById(self), ById(screen))
 
@@ -162,7 +164,7 @@ class View(NamedTuple):
         """Return what `at_source` returns for a stop that has none of the data."""
         for index in range(len(screen.earlier) - 1, -1, -1):
             earlier = screen._replace(past=index, moment=None, old_values={})
-            if earlier.capture is not screen.capture and self._has_data(earlier):
+            if earlier.capture is not screen.capture and self.has_current_data(earlier):
                 stage = screen.history[index].stage
                 found = tuple(entry.finding for entry in screen.boot_findings if stage in entry.stages)
                 return earlier._replace(findings=found)
@@ -177,7 +179,8 @@ class View(NamedTuple):
         """Return the lines of a text view; none for other views."""
         return self.text(self.at_source(screen)) if self.text else ()
 
-    def _has_data(self, screen: Screen) -> bool:
+    def has_current_data(self, screen: Screen) -> bool:
+        """Return whether the displayed stop has data for the view."""
         if self.captures:
             return any(getattr(screen.capture, key) is not None for key in self.captures)
         return self.has_data(screen)

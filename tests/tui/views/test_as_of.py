@@ -41,7 +41,7 @@ def test_data_that_is_no_longer_valid_is_shown_dimmed_as_of_its_last_stage(
 ) -> None:
     screen = at("kernel", view, focus=state.VIEW)
     row = next(line for line in drawn(screen, *size) if words in plain(line))
-    now = next(line for line in drawn(screen._replace(view="boot_params"), *size) if "acpi_rsdp_addr" in plain(line))
+    now = next(line for line in drawn(screen._replace(view="boot_params"), *size) if "e820_entries" in plain(line))
 
     assert " as of bootparams" in text(screen, size)
     assert "detail, as of bootparams" in text(screen, size)
