@@ -28,7 +28,10 @@ TIMEOUT = 20.0
 """How long to wait for an answer, in seconds."""
 
 _LATE_TIMEOUT = 5.0
-"""Seconds for an answer that an interrupted call has not waited for. It was asked for some time ago."""
+"""Seconds for the answers that an interrupted call has not waited for. They were asked for some time ago."""
+_MARK, _MARKED = "qSupported", "PacketSize="
+"""A question that is asked only to find its answer again, and how its answer begins. No other answer begins so."""
+_LAST_STOP = "?"
 CONNECT_TIMEOUT = 60.0
 """QEMU answers only after it has loaded the kernel."""
 
@@ -63,6 +66,7 @@ class Connection:
         self._unanswered: deque[str] = deque()
         self._patience = Patience()
         self._failed = ""
+        self._is_out_of_step = False
 
     def connect(self, path: Path) -> None:
         """Connect, and send the first packet, without waiting: QEMU may still be loading the kernel.
@@ -89,7 +93,7 @@ class Connection:
 
     def ask_all(self, packets: Sequence[str]) -> list[str]:
         """See Rsp."""
-        self._drop_late_answers()
+        self._get_in_step()
         answers: list[str] = []
         remaining = iter(packets)
         while batch := list(islice(remaining, _MOST_AT_ONCE)):
@@ -101,7 +105,7 @@ class Connection:
 
     def monitor(self, command: str) -> str:
         """See Rsp."""
-        self._drop_late_answers()
+        self._get_in_step()
         packet = f"{_MONITOR}{command.encode().hex()}"
         data = frame(packet)
         self._unanswered.append(packet)
@@ -114,18 +118,26 @@ class Connection:
         except ValueError as error:
             raise StubError("the gdb stub sent text of the monitor that is not hexadecimal") from error
 
-    def _drop_late_answers(self) -> None:
-        """Read the answers that an interrupted call has not waited for."""
-        while self._unanswered:
-            self._answer(_LATE_TIMEOUT)
+    def _get_in_step(self) -> None:
+        """Skip the answers that an interrupted call has not waited for. The interrupt may have lost some of them."""
+        if not (self._unanswered or self._is_out_of_step):
+            return
+        self._is_out_of_step = True
+        self._send(frame(_MARK))
+        deadline = time.monotonic() + _LATE_TIMEOUT
+        while not self._receive(deadline, _MARK).startswith(_MARKED):
+            if time.monotonic() > deadline:
+                self._fail("the gdb stub does not stop answering")
+        self._unanswered.clear()
+        self._is_out_of_step = False
 
-    def _answer(self, timeout: float = TIMEOUT) -> list[str]:
+    def _answer(self) -> list[str]:
         """Return the packets that answer the oldest packet without an answer: for the monitor, several."""
         packet = self._unanswered[0]
         parts: list[str] = []
         room = _MOST_MONITOR_TEXT
         while True:
-            parts.append(self._receive_patiently(packet, timeout))
+            parts.append(self._receive_patiently(packet))
             room -= len(parts[-1])
             if room < 0:
                 self._fail("QEMU's monitor does not stop printing")
@@ -135,7 +147,7 @@ class Connection:
 
     def resume(self, packet: str) -> None:
         """See Rsp."""
-        self._drop_late_answers()
+        self._get_in_step()
         data = frame(packet)
         self.generation += 1
         self.running = True  # already: a signal that ends the program may come while the packet is sent
@@ -158,6 +170,11 @@ class Connection:
         with suppress(OSError):
             self._stream.sendall(b"\x03")
 
+    def ask_for_stop(self) -> None:
+        """See Rsp."""
+        self._is_out_of_step = True
+        self._send(frame(_LAST_STOP))
+
     def close(self) -> None:
         """Close the connection. The machine stays stopped, and gdb can connect to the same stub afterwards."""
         self._stream.close()
@@ -177,10 +194,10 @@ class Connection:
         self.running = False
         self.generation += 1
 
-    def _receive_patiently(self, packet: str, timeout: float) -> str:
+    def _receive_patiently(self, packet: str) -> str:
         left = self._patience.left()
         try:
-            return self._receive(time.monotonic() + min(timeout, left), packet)
+            return self._receive(time.monotonic() + min(TIMEOUT, left), packet)
         finally:
             self._patience.spend()
 
@@ -200,14 +217,15 @@ class Connection:
             left = deadline - time.monotonic()
             if left <= 0 or not select.select([self._stream], [], [], left)[0]:
                 return None
-            self._packets += self._unframed(self._read())
+            self._unframe(self._read())
         return self._packets.popleft()
 
-    def _unframed(self, data: bytes) -> list[str]:
-        try:
-            return self._unframer.feed(data)
-        except StubError as error:
-            self._fail(str(error))
+    def _unframe(self, data: bytes) -> None:
+        for packet in self._unframer.feed(data):
+            if packet is not None:
+                self._packets.append(packet)
+            elif not self._is_out_of_step:
+                self._fail("the gdb stub sent a damaged packet, or one that is too large")
 
     def _read(self) -> bytes:
         try:

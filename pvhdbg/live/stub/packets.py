@@ -6,8 +6,10 @@ The other side is not trusted: a frame has a limited size, also after its runs o
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
-from pvhdbg.target.rsp.client import StubError
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 LARGEST = 1 << 17
 """How many characters an answer may have."""
@@ -29,39 +31,26 @@ class Unframer:
     def __init__(self) -> None:
         self._buffer = b""
 
-    def feed(self, data: bytes) -> list[str]:
-        """Add received bytes. Return the packets that are complete now.
-
-        :raise StubError: for a packet that is damaged or too large.
-        """
+    def feed(self, data: bytes) -> Iterator[str | None]:
+        """Add received bytes. Yield the packets that are complete now: None for one that is damaged or too large."""
         self._buffer += data
-        packets = []
-        while (packet := self._next()) is not None:
-            packets.append(packet)
-        if len(self._buffer) > LARGEST:
-            raise StubError("the gdb stub sent a packet that is too large")
-        return packets
-
-    def _next(self) -> str | None:
-        start = self._buffer.find(b"$")
-        if start < 0:
+        while (end := self._buffer.find(b"#")) >= 0 and len(self._buffer) >= end + 3:
+            start = self._buffer.rfind(b"$", 0, end)  # a packet whose end was lost may be before it
+            data, checksum = self._buffer[start + 1 : end], self._buffer[end + 1 : end + 3]
+            self._buffer = self._buffer[end + 3 :]
+            if start >= 0:
+                yield _expand(data) if checksum.lower() == b"%02x" % (sum(data) & 0xFF) else None
+        if b"$" not in self._buffer:
             self._buffer = b""  # acknowledgments, or noise between packets
-            return None
-        end = self._buffer.find(b"#", start)
-        if end < 0 or len(self._buffer) < end + 3:
-            self._buffer = self._buffer[start:]
-            return None
-        data, checksum = self._buffer[start + 1 : end], self._buffer[end + 1 : end + 3]
-        self._buffer = self._buffer[end + 3 :]
-        if checksum.lower() != b"%02x" % (sum(data) & 0xFF):
-            raise StubError("the gdb stub sent a packet with a wrong checksum")
-        return _expand(data).decode("latin-1")
+        if len(self._buffer) > LARGEST:
+            self._buffer = b""
+            yield None
 
 
-def _expand(data: bytes) -> bytes:
-    """Undo the escapes and the run-length encoding."""
+def _expand(data: bytes) -> str | None:
+    """Undo the escapes and the run-length encoding. Return None for a packet that is too large."""
     if b"*" in data:
         if sum(match[2][0] - 29 for match in _RUN.finditer(data)) > LARGEST:
-            raise StubError("the gdb stub sent a packet that is too large")
+            return None
         data = _RUN.sub(lambda match: match[1] * (match[2][0] - 28), data)
-    return _ESCAPED.sub(lambda match: bytes((match[1][0] ^ 0x20,)), data)
+    return _ESCAPED.sub(lambda match: bytes((match[1][0] ^ 0x20,)), data).decode("latin-1")

@@ -100,6 +100,13 @@ class Rsp(Protocol):
         """Ask the stub to stop the machine. Can be called from any thread and does not wait."""
         ...
 
+    def ask_for_stop(self) -> None:
+        """Ask the stub to report the last stop again. The machine must have been interrupted. Does not wait.
+
+        :raise NotConnected: if the machine is gone.
+        """
+        ...
+
 
 def is_error(answer: str) -> bool:
     return answer.startswith("E") or not answer

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 # QEMU's stub reports QEMU's run states as signals. In these two states, the guest is dead.
 _FATAL = {3: "shutdown", 6: "internal-error"}
 _STOP_TIMEOUT, _STEP_TIMEOUT, _EXIT_TIMEOUT = 5.0, 5.0, 2.0
+_SOON = 1.0
+"""How long to wait for a stop, in seconds, until the stub is asked for it: an interrupt may have lost its report."""
 _RUN = "vCont;c"
 
 
@@ -146,7 +148,9 @@ class RspRunner(StubRunner):
         """See StubRunner."""
         if self._rsp.running:
             self._rsp.interrupt()
-            self._rsp.wait_stop(_STOP_TIMEOUT)
+            if not self._rsp.wait_stop(_SOON):
+                self._rsp.ask_for_stop()
+                self._rsp.wait_stop(_STOP_TIMEOUT)
 
     @property
     def is_running(self) -> bool:

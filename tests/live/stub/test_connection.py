@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import SimpleNamespace
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
 from pvhdbg.errors import MemoryUnreadable, NotConnected, RegisterUnavailable, TargetError
-from pvhdbg.live.stub import connection
+from pvhdbg.live.stub import connection, packets
 from pvhdbg.live.stub.connection import Connection
 from pvhdbg.live.stub.packets import LARGEST, Unframer, frame
 from pvhdbg.live.stub.watch import RspWatch
 from pvhdbg.live.system import patience
+from pvhdbg.target.rsp import rsp_runner
 from pvhdbg.target.rsp.client import StubError
 from pvhdbg.target.rsp.rsp_runner import RspRunner
 from pvhdbg.target.rsp.rsp_target import RspTarget
 from pvhdbg.target.stub import Hypervisor
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from _typeshed import TraceFunction
 
 XML = '<target><reg name="{}" bitsize="64"/><reg name="rip" bitsize="64" regnum="7"/></target>'
 Answer = Callable[[str], bytes]
@@ -36,7 +43,7 @@ def stub(answer: Answer) -> Iterator[Connection]:
         with suppress(OSError):
             while data := theirs.recv(1 << 16):
                 for packet in unframer.feed(data):
-                    theirs.sendall(answer(packet))
+                    theirs.sendall(answer(packet or ""))
 
     thread = threading.Thread(target=serve)
     thread.start()
@@ -50,8 +57,39 @@ def stub(answer: Answer) -> Iterator[Connection]:
         theirs.close()
 
 
+def until_interrupted(action: Callable[[], object], opcode: int) -> bool:
+    """Do something, and raise KeyboardInterrupt before that opcode of the client. Return whether it has so many."""
+    count = 0
+
+    def trace(frame: FrameType, event: str, _argument: object) -> TraceFunction | None:
+        nonlocal count
+        if frame.f_code.co_filename not in (connection.__file__, packets.__file__):
+            return None
+        frame.f_trace_opcodes = True
+        count += event == "opcode"
+        if count == opcode:
+            sys.settrace(None)
+            raise KeyboardInterrupt
+        return trace
+
+    before = sys.gettrace()
+    try:
+        sys.settrace(trace)
+        action()
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.settrace(before)
+    return False
+
+
 def constant(text: str) -> Answer:
     return lambda _packet: frame(text)
+
+
+def echo(packet: str) -> bytes:
+    """Answer a packet with its text, and the question of what the stub supports as QEMU does."""
+    return frame("PacketSize=1000;qXfer:features:read+" if packet == "qSupported" else packet)
 
 
 def registers(xml: str, values: str) -> Answer:
@@ -61,7 +99,7 @@ def registers(xml: str, values: str) -> Answer:
 
 @pytest.mark.parametrize("text", ["OK", "a#b$c}d*e", "}", "\xff\x00", ""])
 def test_a_frame_is_read_back(text: str) -> None:
-    assert [text] == Unframer().feed(b"+" + frame(text))
+    assert [text] == list(Unframer().feed(b"+" + frame(text)))
 
 
 def test_packets_arrive_in_any_pieces() -> None:
@@ -71,19 +109,31 @@ def test_packets_arrive_in_any_pieces() -> None:
 
 
 def test_a_run_of_repeated_characters_is_expanded() -> None:
-    assert ["0000x"] == Unframer().feed(b"$0* x#%02x" % (sum(b"0* x") & 0xFF))
+    assert ["0000x"] == list(Unframer().feed(b"$0* x#%02x" % (sum(b"0* x") & 0xFF)))
 
 
 @pytest.mark.parametrize("data", [b"$OK#00", b"$" + b"0" * (LARGEST + 1), frame("x")[:-2] + b"zz"])
-def test_a_damaged_or_endless_packet_is_an_error(data: bytes) -> None:
-    with pytest.raises(StubError):
-        Unframer().feed(data)
+def test_a_damaged_or_endless_packet_is_reported(data: bytes) -> None:
+    assert [None] == list(Unframer().feed(data))
 
 
 def test_a_packet_does_not_expand_without_limit() -> None:
     data = b"0*~" * (LARGEST // 50)
-    with pytest.raises(StubError, match="too large"):
-        Unframer().feed(b"$%s#%02x" % (data, sum(data) & 0xFF))
+
+    assert [None] == list(Unframer().feed(b"$%s#%02x" % (data, sum(data) & 0xFF)))
+
+
+def test_a_packet_after_one_whose_end_was_lost_is_read() -> None:
+    assert ["OK"] == list(Unframer().feed(b"$0123" + frame("OK")))
+
+
+@pytest.mark.parametrize("data", [b"$OK#00", b"$" + b"0" * (LARGEST + 1)])
+def test_a_damaged_or_endless_answer_is_an_error(data: bytes) -> None:
+    with (
+        stub(lambda _packet: data) as rsp,
+        pytest.raises(NotConnected, match="damaged packet, or one"),
+    ):
+        rsp.ask_all(["g"])
 
 
 def test_the_error_for_a_silent_stub_names_the_packet(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,20 +229,30 @@ def test_output_of_the_guest_does_not_keep_a_run_from_timing_out() -> None:
         assert not client.wait_stop(0.2)
 
 
-def test_answers_that_an_interrupted_question_left_are_not_taken_for_the_next_ones(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    with stub(frame) as client:
-        with monkeypatch.context() as patch:
-            patch.setattr(client, "_read", _interrupted)
-            with pytest.raises(KeyboardInterrupt):
-                client.ask_all(["one", "two"])
+def test_wherever_a_question_is_interrupted_the_next_one_gets_its_own_answer() -> None:
+    opcode = 0
+    with stub(echo) as rsp:
+        while until_interrupted(lambda: rsp.ask_all(["one", "two"]), opcode := opcode + 1):
+            assert [["three"], ["four", "five"]] == [rsp.ask_all(["three"]), rsp.ask_all(["four", "five"])]
 
-        assert ["three"] == client.ask_all(["three"])
+    assert opcode > 100
 
 
-def _interrupted() -> bytes:
-    raise KeyboardInterrupt
+def test_wherever_a_wait_is_interrupted_the_stop_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rsp_runner, "_SOON", 0.005)
+    opcode = 0
+
+    def run() -> None:
+        rsp.resume("vCont;c")
+        rsp.wait_stop(5)
+
+    with stub(lambda packet: frame("T05thread:01;") if packet in ("vCont;c", "?") else echo(packet)) as rsp:
+        runner = RspRunner(rsp, RspTarget(rsp), cast("Hypervisor", None))
+        while until_interrupted(run, opcode := opcode + 1):
+            runner.stop()
+            assert (False, ["three"]) == (rsp.running, rsp.ask_all(["three"]))
+
+    assert opcode > 100
 
 
 @pytest.mark.parametrize(
