@@ -142,9 +142,11 @@ def ending(outcome: Outcome, document: Document) -> list[str]:
         from pvhdbg.views.report import run_text
 
         return [f"pvhdbg: error: the guest died: {run_text.death(outcome.died, check_run(document))}; {reached}"]
-    if outcome.has_halted_early:
-        where = location_suffix(outcome.rip, outcome.symbol)
-        return [f"pvhdbg: error: the guest halted{where}, before stage {outcome.waited_for}; {reached}"]
+    if outcome.watched is not None and outcome.early_end:
+        from pvhdbg.views.report import watched_text
+
+        end = watched_text.ending(outcome.watched)
+        return [f"pvhdbg: error: {end}, before stage {outcome.waited_for}; {reached}"]
     if outcome.ended == doc.TIMED_OUT:
         where = location_suffix(outcome.rip, outcome.symbol) or " at an unknown address"
         error = f"pvhdbg: error: timed out waiting for stage {outcome.waited_for}; {reached}; the guest was{where}"

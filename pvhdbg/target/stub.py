@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
 
 _SLICE = 0.5
-_HALT_CHECK_INTERVAL = 1.0
-"""Seconds after which pvhdbg stops a running guest, each time, to find out whether it has halted for good."""
+_END_CHECK_INTERVAL = 1.0
+"""Seconds after which pvhdbg stops a running guest, each time, to find out whether it has ended."""
 PHY_MEM_MODE, MONITOR = "PhyMemMode", "monitor"
 """How guest-physical memory is read: in a mode of QEMU's stub, or by QEMU's monitor."""
 
@@ -261,6 +261,8 @@ class StubRunner(ABC):
         self._hypervisor = hypervisor
         self._dead: Halt | None = None
         self._interrupted = False
+        self.end_message: Callable[[], str] = str
+        """Return how the stopped guest has ended; empty if it may continue."""
 
     @property
     @abstractmethod
@@ -268,15 +270,15 @@ class StubRunner(ABC):
         """Whether the stub has not reported a stop yet."""
 
     def run_to(self, addresses: Collection[int], timeout: float) -> Halt:
-        """See Runner. If the guest has halted for good, return TIMEOUT early, with the message HALTED."""
+        """See Runner. If the guest has ended, return TIMEOUT early, and how it ended as the message."""
         self._interrupted = False
         deadline = time.monotonic() + timeout
         while True:
-            halt = self._run_for(addresses, max(min(deadline - time.monotonic(), _HALT_CHECK_INTERVAL), 0.0))
+            halt = self._run_for(addresses, max(min(deadline - time.monotonic(), _END_CHECK_INTERVAL), 0.0))
             if halt.kind != TIMEOUT or halt.rip is None or time.monotonic() >= deadline:
                 return halt
-            if is_halted(self._target):
-                return halt._replace(message=monitor.HALTED)
+            if message := monitor.HALTED if is_halted(self._target) else self.end_message():
+                return halt._replace(message=message)
 
     @abstractmethod
     def _run_for(self, addresses: Collection[int], timeout: float) -> Halt:

@@ -258,6 +258,14 @@ def halted_early() -> Case:
     return Case(case.stop, case.machine, case.outcome._replace(watched=seen))
 
 
+def reset_after_panic(**differences: Any) -> Case:  # noqa: ANN401 - the arguments of another function
+    """Return a case of a guest that was reset after its kernel had panicked. `differences` are passed to died()."""
+    case = died(**differences)
+    assert case.outcome is not None
+    seen = Watched("panicked", 0, 0x1000, "panic", "no cheese")
+    return Case(case.stop, case.machine, case.outcome._replace(watched=seen))
+
+
 def foreign(
     *,
     code: str = "90",

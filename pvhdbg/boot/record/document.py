@@ -21,8 +21,16 @@ ENDS = DONE, DEAD, TIMED_OUT, INTERRUPTED, REFUSED = "done", "died", "timeout", 
 PANICKED, HALTED, RESET, CONSOLE, TIME = "panicked", "halted", "reset", "console", "time"
 RUNAWAY = "runaway"
 """The guest executes memory that has only zero bytes, so there is no code."""
-WATCH_ENDS = DEAD, PANICKED, HALTED, RESET, CONSOLE, RUNAWAY, TIME
-"""How a guest was seen to end, or why pvhdbg no longer watched it, after the last stage."""
+WATCH_ENDS = {
+    DEAD: "died",
+    PANICKED: "the kernel panicked",
+    HALTED: "the guest halted",
+    RESET: "the guest was reset",
+    CONSOLE: "the kernel started its console",
+    RUNAWAY: "the guest executes zero bytes",
+    TIME: "still running",
+}
+"""How a guest was seen to end, or why pvhdbg no longer watched it, after the last stage. For each, words for it."""
 
 _RAM = re.compile(r"(?:size=)?(\d{1,12})([KMGT]?)", re.ASCII | re.IGNORECASE)
 _UNITS = {"K": 10, "": 20, "M": 20, "G": 30, "T": 40}
@@ -178,9 +186,12 @@ class Outcome(NamedTuple):
     watched: Watched | None = None
 
     @property
-    def has_halted_early(self) -> bool:
-        """Whether the guest halted for good before it reached a stage. pvhdbg then did not wait for the timeout."""
-        return self.ended == TIMED_OUT and self.watched is not None and self.watched.ended == HALTED
+    def early_end(self) -> str | None:
+        """HALTED, PANICKED or RUNAWAY if the guest ended so before it reached a stage; None otherwise.
+
+        pvhdbg then did not wait for the timeout.
+        """
+        return self.watched.ended if self.ended == TIMED_OUT and self.watched is not None else None
 
 
 class Document(NamedTuple):

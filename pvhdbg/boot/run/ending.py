@@ -1,4 +1,4 @@
-"""How a guest ended without dying: it halted, or its kernel panicked. Find what it printed last, and the reason."""
+"""How a guest ended without dying: it halted, panicked or left its code. Find what it printed last, and the reason."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from pvhdbg.boot.log.problems import PANIC, problem
 from pvhdbg.boot.record import document
 from pvhdbg.boot.record.document import Outcome, Watched
 from pvhdbg.boot.run.observed_calls import StackSearch
-from pvhdbg.boot.stop.address import paging_registers
-from pvhdbg.errors import SymbolMissing, TargetError
+from pvhdbg.boot.stop.address import linear_address, paging_registers
+from pvhdbg.errors import RegisterUnavailable, SymbolMissing, TargetError
+from pvhdbg.target.stub import is_halted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,6 +33,9 @@ PANIC_PRINTS_WITHIN, QUIET = 2.0, 0.1
 MAX_LINES, MAX_LINE, MAX_OUTPUT = 20, 400, 1 << 16
 """How many last lines of a console or a log are kept, the characters of each, and the bytes that are searched."""
 
+HLT, ZERO_BYTES = b"\xf4", 16
+"""The instruction `hlt`, and how many bytes at RIP are zero if there is no code."""
+
 _STAMP = re.compile(r"(?=\[ *\d+\.\d{6}\] )", re.ASCII)
 """Where a line of the log begins. On a console it may follow the text of early_printk, which has no newline."""
 _OFFSET = re.compile(r"\+0x([0-9a-f]{1,16})$")
@@ -39,11 +43,16 @@ _OFFSET = re.compile(r"\+0x([0-9a-f]{1,16})$")
 
 def panic_cpu(journey: Journey) -> int | None:
     """Return the physical address of PANIC_CPU; None if the kernel has none, or has panicked already."""
+    found = _panic_cpu_now(journey)
+    return found[0] if found is not None and found[1] == NO_CPU else None
+
+
+def _panic_cpu_now(journey: Journey) -> tuple[int, bytes] | None:
+    """Return the physical address of PANIC_CPU, and its value; None if the kernel has none."""
     target, image = journey.target, journey.image
     with suppress(SymbolMissing, TargetError):
         paddr = image.to_paddr(target.symbol(PANIC_CPU)) if image else None
-        if paddr is not None and target.read_phys(paddr, len(NO_CPU)) == NO_CPU:
-            return paddr
+        return None if paddr is None else (paddr, target.read_phys(paddr, len(NO_CPU)))
     return None
 
 
@@ -59,19 +68,81 @@ def find_panic(journey: Journey) -> Outcome | None:
     return Outcome(journey.furthest, document.DONE, watched=Watched(document.PANICKED, 0, None, None, text, (), lines))
 
 
-def halt_outcome(journey: Journey, outcome: Outcome, serial: Serial) -> Outcome:
-    """Return the outcome of a run that ended because the guest had halted for good, with what the guest printed."""
-    watched = Watched(document.HALTED, 0, outcome.rip, outcome.symbol)
-    return outcome._replace(watched=with_last_lines(watched, journey, serial))
+def early_end(journey: Journey, serial: Serial) -> str | None:
+    """Return HALTED, PANICKED or RUNAWAY if the stopped guest will not reach another stage; None if it may."""
+    if is_halted(journey.target):
+        return document.HALTED
+    if has_panicked(journey, serial):
+        return document.PANICKED
+    return document.RUNAWAY if is_runaway(journey) else None
+
+
+def early_end_message(journey: Journey, serial: Serial, printed: int) -> tuple[str, int]:
+    """Return how the stopped guest has ended, in words, and the size of its output. The words are empty if it may run.
+
+    `printed` is the size of its output at the call before: a kernel that is printing its panic may continue.
+    """
+    ended, size = early_end(journey, serial), len(serial())
+    is_printing = ended == document.PANICKED and size != printed
+    return "" if ended is None or is_printing else document.WATCH_ENDS[ended], size
+
+
+def has_panicked(journey: Journey, serial: Serial) -> bool:
+    """Return whether Linux has panicked, according to the console or, if it has none yet, to its variables."""
+    if panic_text(output_lines(serial())) is not None:
+        return True
+    cpu = _panic_cpu_now(journey)
+    return cpu is not None and cpu[1] != NO_CPU and panic_text(log_lines(journey) or ()) is not None
+
+
+def is_runaway(journey: Journey) -> bool:
+    """Return whether the CPU executes zero bytes. After `hlt`, it may wait in front of them."""
+    target = journey.target
+    with suppress(TargetError):
+        registers = paging_registers(target)
+        with suppress(RegisterUnavailable):
+            registers["cs.base"] = target.register("cs.base")
+        paddr = journey.addresses().physical(linear_address(target.register("rip"), registers))
+        return paddr > 0 and is_no_code(target.read_phys(paddr - 1, 1 + ZERO_BYTES))
+    return False
+
+
+def is_no_code(data: bytes) -> bool:
+    """Return whether these bytes, from one byte before RIP on, are no code. After `hlt`, a CPU may wait before them."""
+    return len(data) == 1 + ZERO_BYTES and data[:1] != HLT and not any(data[1:])
+
+
+def early_outcome(journey: Journey, outcome: Outcome, name_of: NameOf, serial: Serial) -> Outcome:
+    """Return the outcome of a run that did not reach its stage, with how the guest ended if pvhdbg finds that out.
+
+    With `panic=-1`, Linux resets the machine after its panic: for QEMU, this is the same as a triple fault.
+    """
+    if outcome.died is None:
+        ended = early_end(journey, serial)
+    else:
+        ended = document.PANICKED if outcome.died.is_triple_fault and has_panicked(journey, serial) else None
+    if ended is None:
+        return outcome
+    watched = _with_details(Watched(ended, 0, outcome.rip, outcome.symbol), journey, name_of, serial)
+    died = outcome.died and outcome.died._replace(message=_reset_after(watched.message))
+    return outcome._replace(watched=watched, died=died)
+
+
+def _reset_after(panic: str) -> str:
+    return f"the machine was reset after the kernel panicked{f': {panic}' if panic else ''}"
 
 
 def end_outcome(journey: Journey, ended: str, seconds: float, name_of: NameOf, serial: Serial) -> Outcome:
     """Return the outcome of a guest that pvhdbg stopped after `seconds`, because it had `ended`."""
     rip = journey.target.register("rip")
     watched = Watched(ended, round(seconds * 1000), rip, name_of(rip))
-    if ended == document.PANICKED:
+    return Outcome(journey.reached, document.DONE, watched=_with_details(watched, journey, name_of, serial))
+
+
+def _with_details(watched: Watched, journey: Journey, name_of: NameOf, serial: Serial) -> Watched:
+    if watched.ended == document.PANICKED:
         watched = with_panic(watched, journey, name_of, serial, _caller(journey, name_of))
-    return Outcome(journey.reached, document.DONE, watched=with_last_lines(watched, journey, serial))
+    return with_last_lines(watched, journey, serial)
 
 
 def with_panic(

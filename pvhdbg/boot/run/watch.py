@@ -12,8 +12,7 @@ from pvhdbg.boot.record.document import Outcome, Watched
 from pvhdbg.boot.run import ending
 from pvhdbg.boot.run.run_to_stage import death_outcome
 from pvhdbg.boot.stop import stages
-from pvhdbg.boot.stop.address import linear_address, paging_registers
-from pvhdbg.errors import RegisterUnavailable, SymbolMissing, TargetError
+from pvhdbg.errors import SymbolMissing, TargetError
 from pvhdbg.target.base import DIED, ELSEWHERE, HIT, INTERRUPTED, RESET, TIMEOUT, Halt
 from pvhdbg.target.monitor import ENDED_ITSELF
 from pvhdbg.target.stub import is_halted
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 _FIRST_SLICE, _LONGEST_SLICE = 0.05, 0.5
 """Seconds for which the guest runs before pvhdbg examines it: the first time, and at most."""
 _LONGEST_FORMAT = 256
-_HLT, _ZERO_BYTES = b"\xf4", 16
 _ENDS = {DIED: document.DEAD, RESET: document.RESET}
 
 _CONSOLE_INIT, _PRINTED = "console_init", "console_flush_on_panic"
@@ -101,13 +99,13 @@ class _Watch:
         if halt.kind == HIT:
             self._console_return = self._journey.addresses().return_address()
             return None
-        return self._hopeless(halt) or (document.TIME if time.monotonic() >= self._deadline else None)
+        return self._hopeless() or (document.TIME if time.monotonic() >= self._deadline else None)
 
-    def _hopeless(self, halt: Halt) -> str | None:
+    def _hopeless(self) -> str | None:
         """Return how the guest ended if it has not stopped, but will not do anything any more; None if it may."""
         if is_halted(self._journey.target):
             return document.HALTED
-        return document.RUNAWAY if halt.rip is not None and self._is_runaway(halt.rip) else None
+        return document.RUNAWAY if ending.is_runaway(self._journey) else None
 
     def _has_panicked(self, halt: Halt) -> bool:
         """Return whether Linux has panicked. Without symbols, only its console shows that."""
@@ -120,18 +118,6 @@ class _Watch:
         if self._reads_console:
             return any(map(_CONSOLE_TEXT.search, self._output()))
         return halt.kind == HIT and halt.rip == self._console_return
-
-    def _is_runaway(self, rip: int) -> bool:
-        """Return whether the CPU executes zero bytes. After `hlt`, it may wait in front of them."""
-        target = self._journey.target
-        with suppress(TargetError):
-            registers = paging_registers(target)
-            with suppress(RegisterUnavailable):
-                registers["cs.base"] = target.register("cs.base")
-            paddr = self._journey.addresses().physical(linear_address(rip, registers))
-            before = paddr - min(paddr, 1)
-            return target.read_phys(before, 1) != _HLT and not any(target.read_phys(paddr, _ZERO_BYTES))
-        return False
 
     def _outcome(self, ended: str, halt: Halt) -> Outcome:
         seconds = time.monotonic() - self._start

@@ -19,7 +19,6 @@ from pvhdbg.boot.session.recorded import Opener, evaluate_captured, recording_of
 from pvhdbg.boot.stop import stages
 from pvhdbg.boot.who.request import NOT_OURS
 from pvhdbg.errors import GuestError, RegisterUnavailable, SymbolMissing, TargetError, UserError
-from pvhdbg.target.stub import is_halted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -213,11 +212,9 @@ class LiveSession(Opener):
     def run(self, stage: str) -> Outcome:
         """Run to a stage without first checking that it is ahead."""
         outcome = run_to_stage(self.journey, stage, self._timeout, self._name_of)
-        if outcome.ended == doc.TIMED_OUT and is_halted(self.journey.target):
-            from pvhdbg.boot.run.ending import halt_outcome
-
-            outcome = halt_outcome(self.journey, outcome, self._serial)
         self._outcome = outcome
+        if outcome.ended in (doc.TIMED_OUT, doc.DEAD):
+            self._outcome = self._with_early_end(outcome)
         self._note_limit_of_gdb()
         return self._outcome
 
@@ -232,26 +229,31 @@ class LiveSession(Opener):
         self._now = None
         return self._outcome
 
-    def note_halt(self, halt: Halt) -> None:
-        """Store that the guest has halted for good before its next stage."""
-        from pvhdbg.boot.run.ending import halt_outcome
+    def note_early_end(self, halt: Halt) -> None:
+        """Store how the guest ended before its next stage."""
+        self._outcome = self._with_early_end(timeout_outcome(self.journey, halt, self._name_of))
 
-        self._outcome = halt_outcome(self.journey, timeout_outcome(self.journey, halt, self._name_of), self._serial)
+    def _with_early_end(self, outcome: Outcome) -> Outcome:
+        from pvhdbg.boot.run.ending import early_outcome
+
+        return early_outcome(self.journey, outcome, self._name_of, self._serial)
 
     @property
     def ended(self) -> Outcome | None:
-        """How the last run ended if the guest did not die: it panicked, or halted for good. None otherwise."""
+        """How the last run ended if the guest panicked, halted for good or left its code. None otherwise."""
         outcome = self.outcome
-        return outcome if outcome.watched is not None and outcome.died is None else None
+        return outcome if outcome.watched is not None else None
 
     def note_end(self, ended: str | None, seconds: float) -> None:
-        """Store how a guest ended after it ran for `seconds`: PANICKED or HALTED; None if it only stopped.
+        """Store how a guest ended after it ran for `seconds`: PANICKED, HALTED, RUNAWAY; None if it only stopped.
 
         A kernel that has panicked stays panicked, but a halted guest may continue.
         Call this while the guest is stopped.
         """
         from pvhdbg.boot.run import ending
 
+        if ended == doc.RUNAWAY and not ending.is_runaway(self.journey):
+            ended = None
         if ended is not None:
             self._outcome = ending.end_outcome(self.journey, ended, seconds, self._name_of, self._serial)
         elif self._outcome is not None and self._outcome.watched and self._outcome.watched.ended == doc.HALTED:
@@ -298,7 +300,7 @@ class LiveSession(Opener):
         if not self._is_dead:
             self.journey.capture_at(stages.DIED)
         if self.outcome.died is None:
-            self._outcome = death_outcome(self.journey, death, self._name_of)
+            self._outcome = self._with_early_end(death_outcome(self.journey, death, self._name_of))
 
     def disassemble(self, address: int, count: int) -> Sequence[str]:
         """Return instructions in the CPU's current mode; none if QEMU is gone."""

@@ -9,7 +9,7 @@ from pvhdbg.abi.e820 import ZERO_PAGE_ENTRIES, blob_size
 from pvhdbg.abi.start_info import MAGIC, MemmapTableEntry, ModlistEntry
 from pvhdbg.abi.text import printable
 from pvhdbg.boot.model.predicted import OVERRUN, PAGE_FAULT
-from pvhdbg.boot.record.document import TIMED_OUT
+from pvhdbg.boot.record.document import HALTED, TIMED_OUT
 from pvhdbg.boot.stop.address import location_suffix
 from pvhdbg.boot.stop.early_maps import DIRECT_MAP_32, EarlyMaps
 from pvhdbg.checks.finding import ERROR, WARNING
@@ -18,6 +18,7 @@ from pvhdbg.checks.outcome.failure import (
     boot_data_address,
     death_of,
     failed_condition,
+    has_panicked,
     is_entry_overwritten,
     last_serial_line,
     last_stage,
@@ -58,7 +59,9 @@ def guest_died(case: Case) -> Iterator[Defect]:
     if death is None:
         return
     message = death.describe(at_rip(case))
-    if death.is_triple_fault and opcode(case) == UD2:
+    if has_panicked(case):
+        message = f"the machine was reset after the kernel panicked{at_rip(case)}"
+    elif death.is_triple_fault and opcode(case) == UD2:
         message = f"triple fault{at_rip(case)}, raised by {'the ud2 of a BUG' if case.is_linux else 'a ud2'}"
     elif death.is_triple_fault and _is_explained(case):
         message = f"triple fault{at_rip(case)}"
@@ -73,7 +76,7 @@ def _is_explained(case: Case) -> bool:
 
 def _is_linux_before_bootparams(case: Case) -> bool:
     """Return whether the guest boots like Linux and ended in or before xen_prepare_pvh."""
-    return case.is_linux and last_stage(case) in _BEFORE_BOOTPARAMS
+    return case.is_linux and last_stage(case) in _BEFORE_BOOTPARAMS and not has_panicked(case)
 
 
 @rule("PVH901", ERROR, when=ON_FAILURE, cause=True)
@@ -299,9 +302,9 @@ def next_stage_was_not_reached(case: Case) -> Iterator[Defect]:
     Disassemble its code with `code`, look at its console, or increase --timeout.
     """
     outcome = case.outcome
-    if outcome and outcome.has_halted_early:
+    if outcome and outcome.early_end == HALTED:
         yield _halted_early(case, outcome)
-    elif outcome and outcome.ended == TIMED_OUT:
+    elif outcome and outcome.ended == TIMED_OUT and not outcome.early_end:  # other rules report a panic
         place = location_suffix(outcome.rip, outcome.symbol)
         where = f": the guest is{place}" if place else ""
         fix = "Look at the disassembly with `code`, or increase --timeout."

@@ -11,6 +11,7 @@ from pvhdbg.abi.cpu import CR0_PG, CR4_PAE, EFER_LME, MSR_EFER, WRMSR
 from pvhdbg.abi.start_info import MAGIC
 from pvhdbg.abi.text import printable_start
 from pvhdbg.boot.model.predicted import BUG
+from pvhdbg.boot.record.document import PANICKED
 from pvhdbg.boot.stop.address import code_paddr, location_suffix
 from pvhdbg.boot.stop.protocols import MEMMAP
 from pvhdbg.image.facts import EM_X86_64
@@ -27,6 +28,12 @@ _NO_XEN = ", and the guest is not on Xen, which could supply a map"
 
 def death_of(case: Case) -> Death | None:
     return case.outcome.died if case.outcome else None
+
+
+def has_panicked(case: Case) -> bool:
+    """Return whether the kernel panicked, also if the machine was reset after that."""
+    watched = case.outcome.watched if case.outcome else None
+    return watched is not None and watched.ended == PANICKED
 
 
 def last_stage(case: Case) -> str | None:

@@ -29,8 +29,8 @@ def _at(watched: Watched) -> str:
 
 
 @rule("PVH912", ERROR, when=AFTER_STAGES)
-def kernel_panicked_after_the_last_stage(case: Case) -> Iterator[Defect]:
-    """The kernel built its memory map from the boot data, continued, and called `panic`. The text of the panic names
+def kernel_panicked(case: Case) -> Iterator[Defect]:
+    """The kernel called `panic`, usually after it built its memory map from the boot data. The text of the panic names
     the reason. If the kernel has no console yet, the text is only in its log, in guest memory. With `panic=-1` on the
     command line, a kernel resets the machine after its panic.
 
@@ -76,7 +76,7 @@ def guest_halted(case: Case) -> Iterator[Defect]:
     watched = _watched(case)
     if watched and watched.has_powered_off:
         yield Defect(_FIELD, f"{watched.message}. If the guest should continue, look at its console.")
-    elif watched and watched.ended == HALTED and not (case.outcome and case.outcome.has_halted_early):
+    elif watched and watched.ended == HALTED and not (case.outcome and case.outcome.early_end):
         message = (
             f"the guest halted{_at(watched)} with interrupts disabled. If it should continue, look at its console."
         )

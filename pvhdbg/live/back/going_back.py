@@ -40,6 +40,7 @@ _INTERRUPTS_ON = 1 << 9
 _ENTRY, _BEFORE_PREPARE = "entry", "pvh_start_info"
 """The boot data that Linux writes before it is at `prepare`, where the first snapshot is."""
 _NO_WAY_BACK, _TO_A_STAGE = "can't go back", "press F8 to go back to a stage"
+_NOT_EXACT = "execution is not exactly repeatable"
 _NEXT_RUN = "restart pvhdbg with --snapshots on"
 
 
@@ -128,14 +129,14 @@ class RewindableDebuggee(Debuggee):
         :raise UserError: if there are no snapshots, or none of a moment before this one.
         :raise GuestError: if the guest does not execute the same instructions again.
         """
-        from pvhdbg.live.back import last_step
+        from pvhdbg.live.back import last_step, places
 
         here = self.position()
         starts = self._earlier_snapshots(here)
-        moment = saved_journey.save(self.journey)
+        moment, hlt = saved_journey.save(self.journey), places.hlt_before(here.capture, self.journey)
         undone = [*self.session.undone, *([here.stage] if here.stage else [])]
         with self._replay(here) as replay:
-            finder = last_step.finder(replay, here.capture, self.name_of, by_repetition=by_repetition)
+            finder = last_step.finder(replay, here.capture, self.name_of, by_repetition=by_repetition, hlt=hlt)
             start, moves = self._find_last_step(replay, finder, starts)
             if moves is not None:
                 replay.load(start)
@@ -148,7 +149,7 @@ class RewindableDebuggee(Debuggee):
         if here.stage is not None or is_dead:
             self.journey.history.pop()
         words = "back at the instruction that killed the guest" if is_dead else "back by one instruction"
-        return self.position()._replace(remark=words)
+        return self.position()._replace(remark=words if hlt is None else "back at the hlt that halted the guest")
 
     def _find_last_step(
         self, replay: Replay, finder: Finder, starts: Sequence[Snapshot]
@@ -304,11 +305,11 @@ class RewindableDebuggee(Debuggee):
         if self._qemu.returncode is not None:
             reason = "QEMU has ended"
         elif self._qemu.options.accel == "kvm":
-            reason = "under KVM, execution is not exactly repeatable"
+            reason = f"under KVM, {_NOT_EXACT}"
         elif _has_interrupts(here.capture):
-            reason = "interrupts are enabled, so execution is not exactly repeatable"
+            reason = f"interrupts are enabled, so {_NOT_EXACT}"
         if reason:
-            raise UserError(f"{_NO_WAY_BACK}: {reason}")
+            raise UserError(f"{_NO_WAY_BACK}: {reason}", _TO_A_STAGE if reason.endswith(_NOT_EXACT) else None)
         earlier = [snapshot for snapshot in self._snapshots.kept if not is_same(snapshot.capture, here.capture)]
         if not earlier:
             raise UserError(f"{_NO_WAY_BACK}: there is no snapshot of an earlier moment", _TO_A_STAGE)

@@ -156,6 +156,25 @@ class DeathFinder(Walker):
         return self._count_steps(self._place, is_dead=True)
 
 
+class HaltFinder(Walker):
+    """Finds the `hlt` that halted the guest for good. `place` is the capture of the halted machine."""
+
+    def __init__(self, replay: Replay, place: Capture, hlt: int) -> None:
+        super().__init__(replay, by_repetition=False)
+        self._place = place._replace(rip=hlt, registers={**place.registers, "rip": hlt})
+
+    def find(self) -> Sequence[Move] | None:
+        """Return the moves from here to the `hlt`; None if the guest does not halt there again."""
+        self._has_stepped = True
+        for visits, rip in enumerate(self._reached({self._place.rip or 0}), 1):
+            if self._replay.is_at(self._place):
+                return [Move(rip, visits)]
+        return None
+
+    def find_by_steps(self) -> None:
+        """A `hlt` that `find` does not find is not executed again."""
+
+
 class StepFinder(Walker):
     """Finds the last step before the capture `here`. `name_of` returns an address as symbol+offset.
 
@@ -328,13 +347,20 @@ class StepFinder(Walker):
         return _instructions(monitor.disassemble(self._replay.target.monitor, start, count))
 
 
-Finder = StepFinder | DeathFinder
+Finder = StepFinder | DeathFinder | HaltFinder
 
 
-def finder(replay: Replay, here: Capture, name_of: Callable[[int], str | None], *, by_repetition: bool) -> Finder:
-    """Return what finds the last step before the capture `here`, or the instruction that killed the guest there."""
+def finder(
+    replay: Replay, here: Capture, name_of: Callable[[int], str | None], *, by_repetition: bool, hlt: int | None
+) -> Finder:
+    """Return what finds the last step before the capture `here`, or the instruction that killed the guest there.
+
+    `hlt` is the address of the instruction that halted the guest for good; None if it has not halted.
+    """
     if here.stage == DIED:
         return DeathFinder(replay, here, by_repetition=by_repetition)
+    if hlt is not None:
+        return HaltFinder(replay, here, hlt)
     return StepFinder(replay, here, name_of, by_repetition=by_repetition)
 
 

@@ -5,19 +5,23 @@ The user names bytes by the path of a field of the boot data, or by an address a
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.text import printable
+from pvhdbg.boot.run.ending import HLT
 from pvhdbg.boot.stop import stages
 from pvhdbg.boot.stop.address import linked_physical
 from pvhdbg.boot.who.fields import FieldBytes, Fields, full_path, is_part
 from pvhdbg.boot.who.request import LONGEST, parse_length
-from pvhdbg.errors import MemoryUnreadable, UserError
+from pvhdbg.errors import MemoryUnreadable, TargetError, UserError
 from pvhdbg.live.observe.regions import Region
+from pvhdbg.target.stub import is_halted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from pvhdbg.boot.run.journey import Journey
     from pvhdbg.boot.session.live import LiveSession
     from pvhdbg.boot.stop.capture import Capture
     from pvhdbg.target.stub import StubTarget
@@ -48,6 +52,16 @@ def is_at(target: StubTarget, place: Capture) -> bool:
             return all(target.read_phys(paddr, len(data)) == data for paddr, data in place.memory)
     except MemoryUnreadable:
         return False
+
+
+def hlt_before(here: Capture, journey: Journey) -> int | None:
+    """Return the address of the `hlt` after which the guest waits for good; None if it does not."""
+    if here.stage == stages.DIED or not here.rip or not is_halted(journey.target):
+        return None
+    with suppress(TargetError):
+        if journey.target.read_phys(journey.addresses().physical(here.rip - 1), 1) == HLT:
+            return here.rip - 1
+    return None
 
 
 def _parts(path: str, fields: Fields) -> Sequence[FieldBytes]:

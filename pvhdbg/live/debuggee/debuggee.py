@@ -15,7 +15,6 @@ from pvhdbg.live.debuggee import gdb_expression, repeated
 from pvhdbg.live.debuggee.machine_session import MachineSession
 from pvhdbg.live.gdb import breakpoints, console
 from pvhdbg.named_tuple import NamedTuple
-from pvhdbg.target import monitor
 from pvhdbg.target.base import ELSEWHERE, HIT, INTERRUPTED, TIMEOUT, Halt
 from pvhdbg.target.mi.client import MiError, console_command, quote
 
@@ -98,6 +97,7 @@ class Debuggee(MachineSession):
         if self.machine.take_over():
             target = self.machine.target
             self.journey.use(target, self.machine.runner, target.physical_reads)
+            self._detect_ends()
 
     def kill(self) -> None:
         """End QEMU, but not gdb.
@@ -126,8 +126,8 @@ class Debuggee(MachineSession):
                 capture = self.journey.history[-1]
                 with suppress(TargetError):
                     self._code_passed[capture.stage] = self._code_reader().read(capture.cpu_mode)
-        if halt is not None and halt.message == monitor.HALTED:
-            self.session.note_halt(halt)
+        if halt is not None and halt.kind == TIMEOUT and halt.message:
+            self.session.note_early_end(halt)
         return self.position(halt)._replace(remark=self._missed_stage(halt))
 
     def next_stage(self) -> Position:
@@ -306,6 +306,8 @@ class Debuggee(MachineSession):
         death = self.machine.runner.death()
         if death is not None:
             self.session.record_death(death)
+            if self.session.outcome.watched is not None and self.session.outcome.died is not None:
+                death = death._replace(message=self.session.outcome.died.message)
             self._drop_symbols()
             symbol = None if death.rip is None else self.name_of(death.rip)
             return Position(None, death, symbol, self.journey.history[-1])

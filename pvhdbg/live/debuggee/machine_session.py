@@ -12,6 +12,7 @@ from pvhdbg.boot.who.request import NOT_OURS
 from pvhdbg.errors import UserError
 from pvhdbg.live.debuggee import machine_facts
 from pvhdbg.target import monitor
+from pvhdbg.target.stub import StubRunner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -71,6 +72,21 @@ class MachineSession:
             go_back=self._way_back(),
             observe=self._who,
         )
+        self._detect_ends()
+
+    def _detect_ends(self) -> None:
+        """Let the runner end a run to a stage if the guest has panicked or left its code."""
+        runner, printed = self.machine.runner, 0
+
+        def end_message() -> str:
+            from pvhdbg.boot.run.ending import early_end_message
+
+            nonlocal printed
+            message, printed = early_end_message(self.journey, self._serial_output, printed)
+            return message
+
+        if isinstance(runner, StubRunner):
+            runner.end_message = end_message
 
     def _who(self, text: str) -> WhoResult:
         if self.observe is None:

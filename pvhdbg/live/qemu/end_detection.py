@@ -1,4 +1,4 @@
-"""Detect that a running guest will do nothing any more: its kernel has panicked, or it has halted for good.
+"""Detect that a running guest has ended: its kernel has panicked, it has halted for good, or it has left its code.
 
 This needs no breakpoint: the user may need all hardware breakpoints.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from pvhdbg.boot.record.document import HALTED, PANICKED
+from pvhdbg.boot.record.document import HALTED, PANICKED, RUNAWAY
 from pvhdbg.boot.run import ending
 from pvhdbg.target import monitor
 
@@ -23,6 +23,9 @@ _FIRST, _OFTEN, _RARELY, _LONG = 0.5, 1.0, 5.0, 60.0
 """Seconds until QEMU is asked for the first time, and between two times: _RARELY after the guest has run for _LONG."""
 
 
+_STATE = "info registers -a", f"x /{1 + ending.ZERO_BYTES}xb $pc-1"
+
+
 class EndDetector:
     """Detects the end of the guest during one run. `panic_cpu` is the address of `ending.PANIC_CPU`, if it is known."""
 
@@ -33,7 +36,7 @@ class EndDetector:
         self._read = qemu.serial.end
         self._start = self._clock()
         self._next = self._start + _FIRST
-        self._was_halted = False
+        self._seen: str | None = None
 
     @property
     def seconds(self) -> float:
@@ -41,18 +44,18 @@ class EndDetector:
         return self._clock() - self._start
 
     def wait_stop(self, wait_stop: Callable[[float], bool]) -> str | None:
-        """Wait until the guest stops, and return None. If it panics or halts for good, return PANICKED or HALTED.
+        """Wait until the guest stops, and return None. If it ends before, return PANICKED, HALTED or RUNAWAY.
 
         `wait_stop` waits up to some seconds, and returns whether the guest has stopped.
         """
         while not wait_stop(_SLICE):
             ended = self._ended()
-            if ended == HALTED or (ended == PANICKED and not self._is_stopped_before_quiet(wait_stop)):
+            if ended in (HALTED, RUNAWAY) or (ended == PANICKED and not self._is_stopped_before_quiet(wait_stop)):
                 return ended
         return None
 
     def _ended(self) -> str | None:
-        """Return PANICKED or HALTED; None if the guest may still continue."""
+        """Return PANICKED, HALTED or RUNAWAY; None if the guest may still continue."""
         if self._has_printed_panic():
             return PANICKED
         now = self._clock()
@@ -79,17 +82,25 @@ class EndDetector:
         return ending.panic_text(ending.output_lines(complete)) is not None
 
     def _ask_qemu(self) -> str | None:
-        """Ask QEMU for the state of all CPUs, and for the value of `panic_cpu`.
+        """Ask QEMU for the state of all CPUs, for the code at RIP, and for the value of `panic_cpu`.
 
-        An interrupt may wake a CPU of a running guest that seems to have halted: ask a second time to be sure.
+        An interrupt may wake a CPU of a running guest that seems to have halted, and RIP may be old while the guest
+        runs: ask a second time to be sure.
         """
-        commands = ["info registers -a", *([f"xp /4xb {self._panic_cpu:#x}"] if self._panic_cpu is not None else [])]
+        commands = [*_STATE, *([f"xp /4xb {self._panic_cpu:#x}"] if self._panic_cpu is not None else [])]
         answers = self._qemu.monitor(commands)
         if answers is None:
             return None
-        if len(answers) > 1 and monitor.parse_memory(answers[1]) not in (b"", ending.NO_CPU):
+        if len(answers) > len(_STATE) and monitor.parse_memory(answers[-1]) not in (b"", ending.NO_CPU):
             return PANICKED
-        was_halted, self._was_halted = self._was_halted, monitor.count_cpus(answers[0]).get(monitor.RUNNING) == 0
-        if self._was_halted and not was_halted:
+        seen, self._seen = self._seen, _state(*answers[: len(_STATE)])
+        if self._seen is not None and self._seen != seen:
             self._next = self._clock()
-        return HALTED if self._was_halted and was_halted else None
+        return self._seen if self._seen == seen else None
+
+
+def _state(registers: str, code: str) -> str | None:
+    """Return HALTED or RUNAWAY if the guest seems to have ended so, according to QEMU's monitor; None otherwise."""
+    if monitor.count_cpus(registers).get(monitor.RUNNING) == 0:
+        return HALTED
+    return RUNAWAY if ending.is_no_code(monitor.parse_memory(code)) else None

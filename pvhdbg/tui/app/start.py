@@ -195,14 +195,13 @@ def _moments(document: Document) -> Moments | None:
 
 def _ending(outcome: Outcome) -> str:
     """Describe how the recorded run ended. Return "" if it reached its last stage."""
-    from pvhdbg.boot.record.document import DONE, HALTED, PANICKED, TIMED_OUT
+    from pvhdbg.boot.record.document import DONE, HALTED, PANICKED, RUNAWAY, TIMED_OUT
 
     if outcome.died:
         return f"died ({outcome.died.how})"
-    if outcome.watched is not None and outcome.watched.ended == PANICKED:
-        return "panicked"
-    if outcome.watched is not None and outcome.watched.ended == HALTED:
-        return "halted"
+    ends = {PANICKED: "panicked", HALTED: "halted", RUNAWAY: "executes zero bytes"}
+    if outcome.watched is not None and outcome.watched.ended in ends:
+        return ends[outcome.watched.ended]
     return {DONE: "", TIMED_OUT: "timed out"}.get(outcome.ended, outcome.ended)
 
 

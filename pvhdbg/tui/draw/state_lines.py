@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pvhdbg.boot.record.document import HALTED
+from pvhdbg.boot.record.document import HALTED, RUNAWAY
 from pvhdbg.boot.stop import stages
 from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.tui.events.steps import step_shown
@@ -81,6 +81,8 @@ def _run_part(screen: Screen) -> Part:
         return Part(classes.RUNS.get(screen.run.kind, classes.STOPPED), _run(screen))
     if watched.ended == HALTED:
         return Part(classes.STOPPED, (f"{sign[state.STOPPED]} halted for good", f"{sign[state.STOPPED]} halted"))
+    if watched.ended == RUNAWAY:
+        return Part(classes.DEAD, (f"{sign[state.DEAD]} executes zero bytes",))
     message, more = clean(watched.message), signs(screen.ascii).more
     wordings = (f"panic: {message}", f"panic: {cut(message, _LONGEST_REASON, more)}") if message else ()
     return Part(classes.DEAD, tuple(f"{sign[state.DEAD]} {words}" for words in (*wordings, "panicked")))
@@ -220,7 +222,7 @@ def _mark_of_end(screen: Screen) -> tuple[str, str] | None:
         return None
     if watched.ended == HALTED:
         return classes.STOPPED, f"{sign[state.STOPPED]} halted"
-    return classes.DIED, f"{sign[state.DEAD]} panicked"
+    return classes.DIED, f"{sign[state.DEAD]} {'left its code' if watched.ended == RUNAWAY else 'panicked'}"
 
 
 def _ended_after(screen: Screen) -> int | None:

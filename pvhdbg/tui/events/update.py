@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from pvhdbg.boot.record import compare
-from pvhdbg.boot.record.document import PANICKED
+from pvhdbg.boot.record.document import HALTED, PANICKED
 from pvhdbg.tui.events import events
 from pvhdbg.tui.events.news import mark_read, news, show_new, with_new_lines
 from pvhdbg.tui.screen import changes, ending, findings, scrollback, state
@@ -172,7 +172,7 @@ def _with_end(before: Screen, screen: Screen) -> Screen:
     output = scrollback.add_gdb_output(screen.output, f"pvhdbg: {message}\n")
     top = ending.panic_line(screen.serial) if watched.ended == PANICKED else None
     tops = {name: line for name, line in screen.text_tops.items() if name != table.SERIAL.name}
-    view = table.FINDINGS if watched.ended == PANICKED or not watched.serial else table.SERIAL
+    view = table.FINDINGS if watched.ended != HALTED or not watched.serial else table.SERIAL
     tops = tops if top is None else {**tops, table.SERIAL.name: top}
     return screen._replace(view=view.name, message=message, output=output, text_tops=tops)
 

@@ -1,4 +1,4 @@
-"""How a guest ended without dying: its kernel panicked, or it halted for good."""
+"""How a guest ended without dying: its kernel panicked, it halted for good, or it left its code."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.abi.text import printable
 from pvhdbg.boot.log.problems import PANIC, problem
-from pvhdbg.boot.record.document import HALTED, PANICKED
+from pvhdbg.boot.record.document import HALTED, PANICKED, RUNAWAY
 from pvhdbg.tui.screen import state
 
 if TYPE_CHECKING:
@@ -24,13 +24,15 @@ def of(screen: Screen) -> Watched | None:
     """Return how the guest or the recorded run ended; None if it has not ended, has died, or runs again."""
     is_at_end = screen.outcome is not None and screen.run.kind in (state.STOPPED, state.RECORDING)
     watched = screen.outcome.watched if screen.outcome and is_at_end else None
-    return watched if watched is not None and watched.ended in (PANICKED, HALTED) else None
+    return watched if watched is not None and watched.ended in (PANICKED, HALTED, RUNAWAY) else None
 
 
 def message(watched: Watched, *, is_own_machine: bool) -> str:
     """Return a line for the user: how the guest ended, what it printed, and the keys that work on such a machine."""
     if watched.ended == PANICKED:
         words = f"the kernel panicked: {printable(watched.message)}" if watched.message else "the kernel panicked"
+    elif watched.ended == RUNAWAY:
+        words = "the guest executes zero bytes: it has left its code"
     else:
         printed = " / ".join(printable(line) for line in watched.serial[-_QUOTED:])
         words = "the guest has halted for good" + (f": {printed}" if printed else "")

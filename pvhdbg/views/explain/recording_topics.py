@@ -128,7 +128,7 @@ _KEYS = {
     "outcome.died": "how the guest died, rip, symbol and message; null if it did not die",
     "outcome.died.how": "triple-fault, kvm-internal-error, qemu-exit or qemu-signal",
     "outcome.timeout": "stage that was not reached in time, and the guest's rip and symbol; null without a timeout",
-    "outcome.watched": "how the guest ended after the last stage, or halted before one; null if this was not observed",
+    "outcome.watched": "how the guest ended after the last stage, or before one; null if this was not observed",
     "outcome.watched.ended": "died, panicked, halted, reset, console (started), runaway (no code) or time (still runs)",
     "outcome.watched.ms": "how long pvhdbg watched the guest, in milliseconds",
     "outcome.watched.rip": "where the guest was; after a panic, where it called panic, or null without symbols",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pvhdbg.boot.record import compare
+from pvhdbg.boot.record.document import WATCH_ENDS
 from pvhdbg.boot.stop import stages
 from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.views.pictures.drawing import CHARACTER, LINE, MARGIN, Drawing
@@ -59,7 +60,7 @@ def columns(run: Document) -> list[Column]:
         about = stages.stage(capture.stage, run.kernel).about
         found.append(Column(capture.stage, about, tuple(_state(capture)), _cells(before, capture)))
     if run.outcome.waited_for:
-        why = "the guest halted" if run.outcome.has_halted_early else "the run timed out"
+        why = WATCH_ENDS[run.outcome.early_end] if run.outcome.early_end else "the run timed out"
         found.append(Column(run.outcome.waited_for, f"{why} before this stage", (), {}, is_reached=False))
     return found
 

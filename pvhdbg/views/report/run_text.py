@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.text import printable
-from pvhdbg.boot.record.document import CONSOLE, DEAD, DONE, REFUSED, TIMED_OUT, TRANSPLANT
+from pvhdbg.boot.record.document import CONSOLE, DEAD, DONE, REFUSED, TIMED_OUT, TRANSPLANT, WATCH_ENDS
 from pvhdbg.boot.stop import stages
 from pvhdbg.boot.stop.address import location_suffix
 from pvhdbg.boot.stop.stop import Stop
@@ -164,8 +164,8 @@ def outcome(end: Outcome, checked: RunFindings | None = None) -> str:
         return f"died: {death(end.died, checked)}; {last}"
     if end.ended == TIMED_OUT and end.waited_for:
         where = location_suffix(end.rip, end.symbol, ", rip ")
-        if end.has_halted_early:
-            return f"halted before stage {printable(end.waited_for)}{where}; {last}"
+        if end.early_end:
+            return f"{WATCH_ENDS[end.early_end]} before stage {printable(end.waited_for)}{where}; {last}"
         return f"timed out waiting for stage {printable(end.waited_for)}{where}; {last}"
     return f"{printable(end.ended)}; {last}"
 

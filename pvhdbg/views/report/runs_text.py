@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.text import printable
-from pvhdbg.boot.record.document import DONE
+from pvhdbg.boot.record.document import DONE, TIMED_OUT
 from pvhdbg.boot.record.runs import INTERRUPTED
 from pvhdbg.checks.finding import ERROR
 from pvhdbg.checks.run import check_run
@@ -67,7 +67,7 @@ def _is_refused(document: Document) -> bool:
 
 
 def _end(end: Outcome) -> str:
-    return end.watched.ended if end.watched is not None and (end.ended == DONE or end.has_halted_early) else end.ended
+    return end.watched.ended if end.watched is not None and end.ended in (DONE, TIMED_OUT) else end.ended
 
 
 def _first_error(run: Run) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.text import printable
-from pvhdbg.boot.record.document import CONSOLE, DEAD, HALTED, PANICKED, RESET, RUNAWAY, TIME
+from pvhdbg.boot.record.document import CONSOLE, PANICKED, WATCH_ENDS
 from pvhdbg.boot.stop.address import location_suffix
 from pvhdbg.views.rows import text
 
@@ -16,15 +16,6 @@ if TYPE_CHECKING:
 
 LINES_SHOWN, MAX_SHOWN = 12, 160
 """The last lines that are shown, and the characters of each."""
-_ENDS = {
-    DEAD: "died",
-    PANICKED: "the kernel panicked",
-    HALTED: "the guest halted",
-    RESET: "the guest was reset",
-    CONSOLE: "the kernel started its console",
-    RUNAWAY: "the guest executes zero bytes",
-    TIME: "still running",
-}
 
 
 def summary(watched: Watched) -> str:
@@ -43,7 +34,7 @@ def ending(watched: Watched) -> str:
         return watched.message
     location = "" if watched.ended == CONSOLE else location_suffix(watched.rip, watched.symbol)
     reason = f": {text.quoted(watched.message, text.LONG)}" if watched.ended == PANICKED and watched.message else ""
-    return f"{_ENDS[watched.ended]}{location}{reason}"
+    return f"{WATCH_ENDS[watched.ended]}{location}{reason}"
 
 
 def _duration(ms: int) -> str:

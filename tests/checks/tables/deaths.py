@@ -22,6 +22,7 @@ from tests.checks.cases import (
     foreign,
     halted_early,
     prepare,
+    reset_after_panic,
     verdict,
     waiting,
     warning,
@@ -92,6 +93,7 @@ ROWS = (
     Row("PVH936", lambda: on_xen("11.1.3"), error("machine.qemu"), lambda: on_xen("11.1.3", reached="kernel")),
     Row("PVH936", lambda: on_xen("10.0.2"), error("machine.qemu"), lambda: on_xen("10.0.2", how="triple-fault")),
     Row("PVH900", died, error("registers.rip", 0x305A2A8), waiting),
+    Row("PVH900", reset_after_panic, error("registers.rip", 0x305A2A8), waiting),
     Row("PVH901", lambda: died(magic=0), error("start_info.magic", START_INFO), lambda: died(magic=0, code="90")),
     Row(
         "PVH901",
@@ -116,6 +118,12 @@ ROWS = (
         lambda: died(code="8b00", cpu={"cr2": 0xFFFF000000000000}),
         error("registers.cr2"),
         lambda: died(code="8b00", cpu={"cr2": 0xFFFF000000000000}, reached="bootparams"),
+    ),
+    Row(
+        "PVH902",
+        lambda: died(code="8b00", cpu={"cr2": 0xFFFF000000000000}),
+        error("registers.cr2"),
+        lambda: reset_after_panic(code="8b00", cpu={"cr2": 0xFFFF000000000000}),
     ),
     Row(
         "PVH902",

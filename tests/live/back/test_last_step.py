@@ -14,6 +14,7 @@ from pvhdbg.live.back import going_back
 from pvhdbg.live.back.going_back import RewindableDebuggee
 from pvhdbg.live.back.last_step import StepFinder
 from pvhdbg.live.debuggee.own_machine import OwnMachine
+from tests import tiny
 from tests.live.back.conftest import Start, state_of
 from tests.live.runs import rewindable
 
@@ -209,6 +210,28 @@ def test_a_step_back_from_a_death_is_at_the_instruction_that_killed_the_guest(
     debuggee.step_back()
     debuggee.resume("stepi")
     assert before == state_of(debuggee)[1:]
+
+
+def test_a_step_back_from_a_halt_is_at_the_hlt(at_prepare: Start, tmp_path: Path) -> None:
+    kernel = tmp_path / "halting"
+    kernel.write_bytes(tiny.halting())
+    debuggee = at_prepare(kernel)
+    halted = debuggee.next_stage()
+    position = debuggee.step_back()
+
+    assert ("back at the hlt that halted the guest", tiny.HALTS_AT - 1) == (position.remark, position.halt.rip)
+    assert tiny.HALTS_AT == halted.halt.rip
+    assert debuggee.session.ended is None
+    assert debuggee.resume("continue").halt.rip == halted.halt.rip
+
+
+def test_a_step_back_where_interrupts_are_enabled_says_why_not(at_prepare: Start) -> None:
+    debuggee = at_prepare()
+    debuggee.console("set var $eflags = 0x202", lambda: None)
+
+    with pytest.raises(UserError, match=r"interrupts are enabled, so execution is not exactly repeatable$") as refused:
+        debuggee.step_back()
+    assert "press F8 to go back to a stage" == refused.value.hint
 
 
 def test_a_death_that_does_not_repeat_is_refused_and_the_guest_is_alive(at_prepare: Start) -> None:

@@ -4,27 +4,32 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pvhdbg.boot.record.document import HALTED, PANICKED
+from pvhdbg.boot.record.document import HALTED, PANICKED, RUNAWAY
 from pvhdbg.live.qemu.end_detection import EndDetector
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 PANIC = b"[    0.000000] Kernel panic - not syncing: Out of cheese\r\n"
+CODES = b"\x90" * 17, bytes(17), b"\xf4" + bytes(16)
 AWAKE = "RIP=0000000000000010 RFL=00000002 [-------] CPL=0 II=0 A20=1 SMM=0 HLT=0\n"
 HALTS = AWAKE.replace("HLT=0", "HLT=1")
 IDLES = HALTS.replace("RFL=00000002", "RFL=00000202")
+CODE, ZEROS, AFTER_HLT = ("01000000: " + " ".join(f"0x{byte:02x}" for byte in data) + "\n" for data in CODES)
 NO_CPU, ONE_CPU = ("0000000001000000: 0xff 0xff 0xff 0xff\n", "0000000001000000: 0x01 0x00 0x00 0x00\n")
 
 
 class Machine:
     """A QEMU, its serial console, and its monitor, whose answers are given. The guest stops after `waits` waits."""
 
-    def __init__(self, *answers: Sequence[str] | None, waits: int = 100, writes: Sequence[bytes] = ()) -> None:
+    def __init__(
+        self, *answers: Sequence[str] | None, waits: int = 100, writes: Sequence[bytes] = (), code: Sequence[str] = ()
+    ) -> None:
         self.serial = self
         self.written = b"before\n" + PANIC
         self.asked: list[Sequence[str]] = []
         self._answers = list(answers)
+        self.code = list(code)
         self._waits = waits
         self._writes = list(writes)
         self.seconds = 0.0
@@ -38,7 +43,8 @@ class Machine:
 
     def monitor(self, commands: Sequence[str]) -> Sequence[str] | None:
         self.asked.append(commands)
-        return self._answers.pop(0) if self._answers else [AWAKE, NO_CPU]
+        answers = self._answers.pop(0) if self._answers else [AWAKE, NO_CPU]
+        return None if answers is None else [answers[0], self.code.pop(0) if self.code else CODE, *answers[1:]]
 
     def wait(self, _seconds: float) -> bool:
         """Wait for the guest to stop; it writes meanwhile."""
@@ -74,7 +80,7 @@ def test_a_panic_without_a_console_is_detected_in_panic_cpu() -> None:
     machine = Machine([AWAKE, NO_CPU], [AWAKE, ONE_CPU])
 
     assert PANICKED == ended(machine, 0x1000000)
-    assert [["info registers -a", "xp /4xb 0x1000000"]] * 2 == machine.asked
+    assert [["info registers -a", "x /17xb $pc-1", "xp /4xb 0x1000000"]] * 2 == machine.asked
 
 
 def test_a_guest_has_halted_if_all_cpus_wait_for_an_interrupt_that_they_will_not_take() -> None:
@@ -86,3 +92,13 @@ def test_a_guest_that_halts_once_or_idles_or_whose_state_is_unknown_has_not_ende
     for machine in (Machine([HALTS], [AWAKE], [HALTS], [IDLES], waits=4), Machine([""], [""], None, None, waits=4)):
         assert ended(machine) is None
         assert 4 == len(machine.asked)
+
+
+def test_a_guest_that_is_seen_twice_at_zero_bytes_has_left_its_code() -> None:
+    assert RUNAWAY == ended(Machine(code=(ZEROS, ZEROS)))
+    assert RUNAWAY == ended(Machine(code=(ZEROS, CODE, ZEROS, ZEROS)))
+
+
+def test_a_guest_that_is_seen_once_at_zero_bytes_or_waits_before_them_has_not_ended() -> None:
+    for code in ((ZEROS, CODE, ZEROS), (AFTER_HLT, AFTER_HLT), ("", "00000000: Cannot access memory\n")):
+        assert ended(Machine(waits=4, code=code)) is None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pvhdbg.boot.record.document import DEAD, DONE, HALTED, PANICKED, TIMED_OUT, Outcome, Watched
+from pvhdbg.boot.record.document import DEAD, DONE, HALTED, PANICKED, RUNAWAY, TIMED_OUT, Outcome, Watched
 from pvhdbg.tui.app.start import recording_screen
 from pvhdbg.tui.events import events
 from pvhdbg.tui.events.update import show_stage, update
@@ -27,6 +27,10 @@ def panicked(text: str = TEXT) -> Outcome:
 
 def halted(*printed: str) -> Outcome:
     return Outcome("bootparams", DONE, watched=Watched(HALTED, 660, 0x1234, "halt+0x17", "", printed))
+
+
+def wild() -> Outcome:
+    return Outcome("bootparams", DONE, watched=Watched(RUNAWAY, 660, 0x1234, None))
 
 
 def stopped(outcome: Outcome | None, screen: Screen = HERE) -> Screen:
@@ -95,6 +99,16 @@ def test_a_guest_that_halts_without_a_word_has_its_finding_shown() -> None:
     assert ("findings", "the guest has halted for good. F8: go back, F4: restart") == (screen.view, screen.message)
 
 
+def test_a_guest_that_executes_zero_bytes_is_reported_with_its_finding() -> None:
+    screen = stopped(wild())
+    top, timeline = lines(screen, (120, 40))[:2]
+
+    assert "✖ executes zero bytes" in top
+    assert "bootparams ● ✖ left its code" in timeline
+    assert "the guest executes zero bytes: it has left its code. F8: go back, F4: restart" == screen.message
+    assert ("findings", "PVH917") == (screen.view, screen.boot_findings[0].finding.code)
+
+
 def test_keys_that_a_machine_of_others_does_not_have_are_not_offered() -> None:
     screen = stopped(halted("halting"), HERE._replace(is_own_machine=False))
 
@@ -129,7 +143,8 @@ def test_while_the_guest_runs_on_after_a_panic_it_is_shown_as_running() -> None:
 
 
 @pytest.mark.parametrize(
-    ("outcome", "code", "word"), [(panicked(), "PVH912", "panicked"), (halted(), "PVH914", "halted")]
+    ("outcome", "code", "word"),
+    [(panicked(), "PVH912", "panicked"), (halted(), "PVH914", "halted"), (wild(), "PVH917", "executes zero bytes")],
 )
 def test_the_end_of_a_recording_has_its_findings(outcome: Outcome, code: str, word: str) -> None:
     document = screens.boot()._replace(outcome=outcome)
@@ -139,7 +154,7 @@ def test_the_end_of_a_recording_has_its_findings(outcome: Outcome, code: str, wo
     assert code in {entry.finding.code for entry in screen.boot_findings}
     assert code not in {entry.finding.code for entry in first.boot_findings}
     assert f"recording: {word}" in lines(screen, (120, 40))[0]
-    assert word in lines(screen)[1]
+    assert ("left its code" if code == "PVH917" else word) in lines(screen)[1]
 
 
 def test_stages_that_a_recorded_guest_did_not_reach_are_not_stages_that_it_lacks() -> None:
