@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-_INTEGER = re.compile(
-    r"(?:0x([0-9a-f]+)|0b([01]+)|(0[0-7]*)|([1-9][0-9]*))(?:u?l{0,2}|l{1,2}u)", re.ASCII | re.IGNORECASE
-)
+from pvhdbg.lazy_pattern import pattern
+
+_INTEGER = pattern(r"(?:0x([0-9a-f]+)|0b([01]+)|(0[0-7]*)|([1-9][0-9]*))(?:u?l{0,2}|l{1,2}u)", re.ASCII | re.IGNORECASE)
 _BASES = (16, 2, 8, 10)
 _MOST_DIGITS = 1000
 """More digits than any field needs. Further digits are ignored: Python refuses to convert very long decimal numbers."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.abi.text import escape_non_ascii
 from pvhdbg.checks.finding import SEVERITIES, Finding
+from pvhdbg.lazy_pattern import pattern
 from pvhdbg.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ class Rule(NamedTuple):
         return Finding(self.code, severity, text, defect.field, defect.at, defect.is_habit)
 
 
-_REST = re.compile(r": and ([0-9]{1,5}) (?:or more others|more)", re.ASCII)
+_REST = pattern(r": and ([0-9]{1,5}) (?:or more others|more)", re.ASCII)
 
 
 def omitted_count(finding: Finding) -> int:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import re
 
-SIZE = re.compile(r"[1-9][0-9]{0,11}[KMGTkmgt]?")
+from pvhdbg.lazy_pattern import pattern
+
+SIZE = pattern(r"[1-9][0-9]{0,11}[KMGTkmgt]?")
 
 LONGEST_NAME = 4096
 """The longest path or value that pvhdbg passes to QEMU, in characters. QEMU repeats it in its error messages."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from pvhdbg.boot.stop import stages
 from pvhdbg.errors import UserError
+from pvhdbg.lazy_pattern import pattern
 from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.views.report import answers
 from pvhdbg.views.rows import text
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     Run = Callable[[Session, Sequence[str]], str]
 
-_QUOTED = re.compile(r"`([\w-]+)")
-_PLACEHOLDER = re.compile(r"@?[A-Z]+")
+_QUOTED = pattern(r"`([\w-]+)")
+_PLACEHOLDER = pattern(r"@?[A-Z]+")
 _EXPRESSIONS = ("PADDR", "ADDRESS")
 """Arguments that may have several words: `pvh_start_info + 8`."""
 _SEE_HELP = "use `help` for the list of commands"

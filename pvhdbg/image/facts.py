@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import closing, suppress
 from itertools import islice
@@ -22,6 +21,7 @@ from pvhdbg.image.header import (
     read_elf,
     truncation_error,
 )
+from pvhdbg.lazy_pattern import pattern
 from pvhdbg.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ KERNEL_HALF = {32: 0xC0000000, 64: 1 << 63}
 """The lowest address of kernel space, by ELF class."""
 
 _LINUX_OWNER = linux.NOTE_OWNER.encode() + b"\0"
-_RELEASE = re.compile(linux.BANNER + rb"(\d[!-~]{0,127}) \(")
+_RELEASE = pattern(linux.BANNER + rb"(\d[!-~]{0,127}) \(")
 # linux_banner is in .rodata. If the file has no section names, the PT_LOAD segments are searched.
 _RODATA_SEARCHED = 8 << 20
 SEARCHED = 64 << 20

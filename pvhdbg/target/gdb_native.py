@@ -14,6 +14,7 @@ import gdb
 
 from pvhdbg.abi.text import escape_unprintable
 from pvhdbg.errors import MemoryUnreadable, NotConnected, RegisterUnavailable, SymbolMissing, TargetError
+from pvhdbg.lazy_pattern import pattern
 from pvhdbg.target import monitor
 from pvhdbg.target.base import NO_MONITOR
 from pvhdbg.target.block_cache import BlockCache, split
@@ -29,7 +30,7 @@ NOT_CONNECTED = "gdb is not connected to a machine"
 
 _CHUNK = 0x400
 _CR0_PG = 1 << 31
-_RECEIVED = re.compile(r'^received: "(.*)"$', re.MULTILINE)
+_RECEIVED = pattern(r'^received: "(.*)"$', re.MULTILINE)
 _HALVES = {f"r{name}": f"e{name}" for name in ("ax", "bx", "cx", "dx", "si", "di", "bp", "sp", "ip")}
 """gdb's names for these registers on a 32-bit machine."""
 

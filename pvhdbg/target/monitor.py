@@ -12,6 +12,7 @@ import re
 from typing import TYPE_CHECKING
 
 from pvhdbg.errors import TargetError
+from pvhdbg.lazy_pattern import pattern
 from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.target.base import KVM_INTERNAL_ERROR, TRIPLE_FAULT
 
@@ -20,21 +21,21 @@ if TYPE_CHECKING:
 
     Monitor = Callable[[str], str]
 
-_SEGMENT = re.compile(
+_SEGMENT = pattern(
     r"^(ES|CS|SS|DS|FS|GS|LDT|TR) *= *([0-9a-f]{1,16}) +([0-9a-f]{1,16}) +([0-9a-f]{1,16}) +([0-9a-f]{1,16})\b",
     re.MULTILINE,
 )
-_TABLE = re.compile(r"^(GDT|IDT) *= *([0-9a-f]{1,16}) +([0-9a-f]{1,16})\b", re.MULTILINE)
-_FLAGS = re.compile(r"\b(A20)=([01])")
-_STATE = re.compile(r"\b[ER]FL=([0-9a-f]{1,16}) .*\bHLT=([01])")
+_TABLE = pattern(r"^(GDT|IDT) *= *([0-9a-f]{1,16}) +([0-9a-f]{1,16})\b", re.MULTILINE)
+_FLAGS = pattern(r"\b(A20)=([01])")
+_STATE = pattern(r"\b[ER]FL=([0-9a-f]{1,16}) .*\bHLT=([01])")
 _EFLAGS_IF = 1 << 9
-_STATUS = re.compile(r"VM status: (\w+)(?: \(([\w-]+)\))?")
-_VERSION = re.compile(r"[0-9.]*")
-_UNREADABLE = re.compile(r": (?:unable to read|[Cc]annot access) memory")
-_BYTES = re.compile(r"^[0-9a-f]+: *((?:0x[0-9a-f]{2} *)+)", re.MULTILINE)
+_STATUS = pattern(r"VM status: (\w+)(?: \(([\w-]+)\))?")
+_VERSION = pattern(r"[0-9.]*")
+_UNREADABLE = pattern(r": (?:unable to read|[Cc]annot access) memory")
+_BYTES = pattern(r"^[0-9a-f]+: *((?:0x[0-9a-f]{2} *)+)", re.MULTILINE)
 
-_FLAT_VIEW = re.compile(r"^ AS \"memory\",.*\n(?: .*\n)*", re.MULTILINE)
-_REGION = re.compile(r"^  ([0-9a-f]{16})-([0-9a-f]{16}) \(prio -?\d+, ([^)]+)\): (\S+)", re.MULTILINE)
+_FLAT_VIEW = pattern(r"^ AS \"memory\",.*\n(?: .*\n)*", re.MULTILINE)
+_REGION = pattern(r"^  ([0-9a-f]{16})-([0-9a-f]{16}) \(prio -?\d+, ([^)]+)\): (\S+)", re.MULTILINE)
 
 SEGMENTS = ("cs", "ss", "ds", "es", "fs", "gs", "ldt", "tr")
 TABLES = ("gdtr", "idtr")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from typing import TYPE_CHECKING
+
+from pvhdbg.lazy_pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 FIRST_BOOT = "boot"
 """The name of the boot that needs no such line: with what QEMU hands over or, in a lab, with the lab's `options`."""
-_BOOT = re.compile(r"([a-z][a-z0-9-]*) = (.+)")
+_BOOT = pattern(r"([a-z][a-z0-9-]*) = (.+)")
 
 
 def boots(document: Document) -> dict[str, tuple[str, ...]]:

@@ -20,12 +20,12 @@ Teachers write these files, so every error is one line with the file and the lin
 
 from __future__ import annotations
 
-import re
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.text import escape_unprintable, printable
 from pvhdbg.errors import UserError
+from pvhdbg.lazy_pattern import pattern
 from pvhdbg.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 LARGEST = 256 * 1024
 """Bytes in the largest file that is read."""
 
-_ENTRY = re.compile(r"([a-z][a-z_-]*):(?:\s+(.*))?$")
+_ENTRY = pattern(r"([a-z][a-z_-]*):(?:\s+(.*))?$")
 _FENCE = "---"
 _HEADING = "## "
 _CODE = "```"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
+from pvhdbg.lazy_pattern import pattern
 from pvhdbg.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 PARAGRAPH, ITEM, CODE = "paragraph", "item", "code"
 PLAIN, LITERAL, BOLD, STRESS = "plain", "literal", "bold", "stress"
-_SPAN = re.compile(r"`([^`]+)`|\*\*([^*]+)\*\*|\*([^*\s][^*]*)\*")
-_ITEM = re.compile(r"(-|\d{1,2}\.) +")
+_SPAN = pattern(r"`([^`]+)`|\*\*([^*]+)\*\*|\*([^*\s][^*]*)\*")
+_ITEM = pattern(r"(-|\d{1,2}\.) +")
 _INDENT = "    "
 _FENCE = "```"
 _LEAST_WIDTH = 16

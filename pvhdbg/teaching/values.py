@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import ast
 import operator
-import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from warnings import catch_warnings, simplefilter
@@ -26,6 +25,7 @@ from warnings import catch_warnings, simplefilter
 from pvhdbg.abi.text import printable
 from pvhdbg.boot.stop import stages
 from pvhdbg.errors import UserError
+from pvhdbg.lazy_pattern import pattern
 from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.views.rows import text as words
 
@@ -56,7 +56,7 @@ _COMPARISONS: dict[type, Callable[[Any, Any], bool]] = {
 }
 _OF_BOOT = ("kernel", "machine", "outcome", "findings", "finding")
 _STAGES = (*stages.NAMES, stages.DIED, "before", "after")
-_IN_BRACES = re.compile(r"\{([^{}]+?)(?::(d|size))?\}")
+_IN_BRACES = pattern(r"\{([^{}]+?)(?::(d|size))?\}")
 _LONGEST = 200
 """Characters of an expression."""
 _FIRST_IN_HEX = 10

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, TypeVar
 
 from pvhdbg.abi.e820 import E820Table
@@ -11,6 +10,7 @@ from pvhdbg.boot.lab.assignment import SHELL_HINT
 from pvhdbg.boot.lab.patches import Patch, field_patch, required_start_info
 from pvhdbg.boot.stop.stages import CAPTURE_KEYS
 from pvhdbg.errors import UserError
+from pvhdbg.lazy_pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,10 +26,10 @@ ITEMS = (
 )
 
 _CORRECTIONS = (
-    (re.compile("|".join(field.name for field in StartInfo.FIELDS)), r"start_info.\g<0>"),
-    (re.compile(r"(?:memory_map|memmap|entries)(\[.*)"), r"memory_map.entries\1"),
-    (re.compile(r"module(\[.*)"), r"modules\1"),
-    (re.compile(r"modules?\.(.*)"), r"modules[0].\1"),
+    (pattern("|".join(field.name for field in StartInfo.FIELDS)), r"start_info.\g<0>"),
+    (pattern(r"(?:memory_map|memmap|entries)(\[.*)"), r"memory_map.entries\1"),
+    (pattern(r"module(\[.*)"), r"modules\1"),
+    (pattern(r"modules?\.(.*)"), r"modules[0].\1"),
 )
 """Wrong paths that users are likely to type, and the path that each of them means."""
 

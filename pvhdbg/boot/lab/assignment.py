@@ -7,15 +7,16 @@ import re
 from pvhdbg.abi import c_integer
 from pvhdbg.abi.text import printable
 from pvhdbg.errors import UserError
+from pvhdbg.lazy_pattern import pattern
 from pvhdbg.named_tuple import NamedTuple
 
 SHELL_HINT = "in a shell, protect the quotes: --set 'cmdline=\"quiet\"'"
 FORMS = f"use a C integer (42, 0x2a, 052, 0b101010) or a quoted string; {SHELL_HINT}"
 
-_PART = re.compile(r"([A-Za-z_]\w*)(?:\[(\d{1,9})\])?", re.ASCII)
+_PART = pattern(r"([A-Za-z_]\w*)(?:\[(\d{1,9})\])?", re.ASCII)
 _LONGEST_INTEGER = 100
 """The limit in characters. The largest field needs twenty decimal digits."""
-_ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{1,2})|([0-7]{1,3})|(.?))", re.DOTALL)
+_ESCAPE = pattern(r"\\(?:x([0-9a-fA-F]{1,2})|([0-7]{1,3})|(.?))", re.DOTALL)
 _SIMPLE = {"a": 7, "b": 8, "e": 27, "f": 12, "n": 10, "r": 13, "t": 9, "v": 11} | {mark: ord(mark) for mark in "\\\"'?"}
 
 

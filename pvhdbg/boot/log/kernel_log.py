@@ -11,6 +11,7 @@ from pvhdbg.boot.log.records import read_records
 from pvhdbg.boot.stop.address import Addresses
 from pvhdbg.boot.stop.capture import LogLine
 from pvhdbg.errors import NotConnected, SymbolMissing, TargetError
+from pvhdbg.lazy_pattern import pattern
 from pvhdbg.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ NO_RING = "the kernel has no symbol prb: it is older than Linux 5.10, not a Linu
 NOT_LOADED = "prb is 0: the kernel is not in memory yet"
 UNKNOWN_LAYOUT = "unknown layout: the memory at prb is not a ring buffer of Linux 5.10 or later"
 MAX_LINES = 1 << 15
-_STAMPED = re.compile(r"\[ *([0-9]{1,12})\.([0-9]{6})\] (.*)", re.DOTALL)
+_STAMPED = pattern(r"\[ *([0-9]{1,12})\.([0-9]{6})\] (.*)", re.DOTALL)
 
 
 class KernelLog(NamedTuple):

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import re
 
+from pvhdbg.lazy_pattern import pattern
 from pvhdbg.named_tuple import NamedTuple
 
 PANIC, BUG, WARNING = "panic", "bug", "warning"
 
 _STAMP = r"(?:\[ *[0-9]+\.[0-9]+\](?:\[ *[TC][0-9]+\])? )?"
 _REPORTS = {
-    PANIC: re.compile(_STAMP + r"Kernel panic - not syncing: (.*)", re.DOTALL),
-    BUG: re.compile(
+    PANIC: pattern(_STAMP + r"Kernel panic - not syncing: (.*)", re.DOTALL),
+    BUG: pattern(
         _STAMP + r"((?:watchdog: )?BUG: .*|kernel BUG at .*|"
         r"(?:Oops: )?(?:general protection fault|divide error|stack segment|segment not present|double fault)\b.*)",
         re.DOTALL,
     ),
-    WARNING: re.compile(_STAMP + r"WARNING: (.*)", re.DOTALL),
+    WARNING: pattern(_STAMP + r"WARNING: (.*)", re.DOTALL),
 }
 
 

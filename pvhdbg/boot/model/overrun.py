@@ -13,6 +13,7 @@ from pvhdbg.abi.e820 import BootE820Entry
 from pvhdbg.boot.model.predicted import OVERRUN, PredictedDeath
 from pvhdbg.boot.model.zero_page import TABLE
 from pvhdbg.boot.stop.early_maps import KERNEL_MAP_SIZE
+from pvhdbg.lazy_pattern import pattern
 
 if TYPE_CHECKING:
     from pvhdbg.boot.model.zero_page import ZeroPage
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 # The offset of the stack protector's canary from GS, as gcc generates it.
 CANARY = 0x28
-_LOADS_CANARY = re.compile(rb"\x65[\x48\x4c]\x8b[\x04-\x3c]\x25\x28\0\0\0", re.DOTALL)
+_LOADS_CANARY = pattern(rb"\x65[\x48\x4c]\x8b[\x04-\x3c]\x25\x28\0\0\0", re.DOTALL)
 # The bytes of stack that xen_prepare_pvh and its callees use below the return address.
 FRAMES = 512
 # In tests, 255 entries (the most that a byte can count) did no harm before the function returned.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from pvhdbg.boot.stop import stages
 from pvhdbg.boot.stop.capture import E820, MemoryMap, Module, Text
 from pvhdbg.boot.stop.stages import CAPTURE_KEYS
 from pvhdbg.image.facts import ImageFacts, Note, Segment
+from pvhdbg.lazy_pattern import pattern
 from pvhdbg.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ COPIES = {"pvh_start_info": "start_info", "kernel_boot_params": "boot_params"}
 
 NO_ITEM, NO_VALUE = "no such item", "none"
 
-_FILE_DESCRIPTOR = re.compile(r"\bfd=\d+")
+_FILE_DESCRIPTOR = pattern(r"\bfd=\d+")
 
 
 class Absent(NamedTuple):

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.text import printable
+from pvhdbg.lazy_pattern import pattern
 from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.target.base import QEMU_EXIT, QEMU_SIGNAL, TRIPLE_FAULT
 from pvhdbg.target.monitor import POWERED_OFF
@@ -32,7 +33,7 @@ WATCH_ENDS = {
 }
 """How a guest was seen to end, or why pvhdbg no longer watched it, after the last stage. For each, words for it."""
 
-_RAM = re.compile(r"(?:size=)?(\d{1,12})([KMGT]?)", re.ASCII | re.IGNORECASE)
+_RAM = pattern(r"(?:size=)?(\d{1,12})([KMGT]?)", re.ASCII | re.IGNORECASE)
 _UNITS = {"K": 10, "": 20, "M": 20, "G": 30, "T": 40}
 
 

@@ -7,13 +7,13 @@ instruction in between can load it.
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.cpu import MONITOR_REGISTERS
 from pvhdbg.errors import MemoryUnreadable, RegisterUnavailable, SymbolMissing
+from pvhdbg.lazy_pattern import pattern
 from pvhdbg.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ _FAR = ("lcall", "lret", "retf", "iret", "int", "syscall", "sysret", "sysenter",
 _BASES = ("wrmsr", "swapgs", "wrfsbase", "wrgsbase")
 _JUMPS = (*_FAR, "j", "call", "ret", "loop")
 _PREFIXES = ("rep", "repe", "repne", "repz", "repnz", "lock", "data16", "addr32")
-_LOADED = re.compile(r"(?:^l([d-gs]s)[lqw]? |%([c-gs]s)$)")
+_LOADED = pattern(r"(?:^l([d-gs]s)[lqw]? |%([c-gs]s)$)")
 
 
 class Place(NamedTuple):

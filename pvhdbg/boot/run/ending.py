@@ -13,6 +13,7 @@ from pvhdbg.boot.record.document import Outcome, Watched
 from pvhdbg.boot.run.observed_calls import StackSearch
 from pvhdbg.boot.stop.address import linear_address, paging_registers
 from pvhdbg.errors import RegisterUnavailable, SymbolMissing, TargetError
+from pvhdbg.lazy_pattern import pattern
 from pvhdbg.target.stub import is_halted
 
 if TYPE_CHECKING:
@@ -36,9 +37,9 @@ MAX_LINES, MAX_LINE, MAX_OUTPUT = 20, 400, 1 << 16
 HLT, ZERO_BYTES = b"\xf4", 16
 """The instruction `hlt`, and how many bytes at RIP are zero if there is no code."""
 
-_STAMP = re.compile(r"(?=\[ *\d+\.\d{6}\] )", re.ASCII)
+_STAMP = pattern(r"(?=\[ *\d+\.\d{6}\] )", re.ASCII)
 """Where a line of the log begins. On a console it may follow the text of early_printk, which has no newline."""
-_OFFSET = re.compile(r"\+0x([0-9a-f]{1,16})$")
+_OFFSET = pattern(r"\+0x([0-9a-f]{1,16})$")
 
 
 def panic_cpu(journey: Journey) -> int | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from pvhdbg.boot.run import ending
 from pvhdbg.boot.run.run_to_stage import death_outcome
 from pvhdbg.boot.stop import stages
 from pvhdbg.errors import SymbolMissing, TargetError
+from pvhdbg.lazy_pattern import pattern
 from pvhdbg.target.base import DIED, ELSEWHERE, HIT, INTERRUPTED, RESET, TIMEOUT, Halt
 from pvhdbg.target.monitor import ENDED_ITSELF
 from pvhdbg.target.stub import is_halted
@@ -28,7 +28,7 @@ _ENDS = {DIED: document.DEAD, RESET: document.RESET}
 
 _CONSOLE_INIT, _PRINTED = "console_init", "console_flush_on_panic"
 """Linux's functions: the one that starts the consoles, and the one that a panic calls when its text is in the log."""
-_CONSOLE_TEXT = re.compile(r"\bconsole \[\w+\] enabled")
+_CONSOLE_TEXT = pattern(r"\bconsole \[\w+\] enabled")
 
 
 def watch(journey: Journey, seconds: float, name_of: NameOf, serial: Serial, *, to_console: bool) -> Outcome:

@@ -19,12 +19,13 @@ from pvhdbg.abi import c_integer
 from pvhdbg.abi.cpu import REGISTERS
 from pvhdbg.abi.text import printable
 from pvhdbg.errors import RegisterUnavailable, UserError
+from pvhdbg.lazy_pattern import pattern
 from pvhdbg.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from pvhdbg.target.base import Target
 
-_TERM = re.compile(r"\s*([+-]?)\s*([0-9]\w*|\$?[A-Za-z_][\w.]*)\s*", re.ASCII)
+_TERM = pattern(r"\s*([+-]?)\s*([0-9]\w*|\$?[A-Za-z_][\w.]*)\s*", re.ASCII)
 _LIMIT = 1 << 64
 _LONGEST_SHOWN = 80
 _RANGE = "use an address from 0 to 0xffffffffffffffff"

@@ -19,6 +19,7 @@ from pvhdbg.boot.session.recorded import Opener, evaluate_captured, recording_of
 from pvhdbg.boot.stop import stages
 from pvhdbg.boot.who.request import NOT_OURS
 from pvhdbg.errors import GuestError, RegisterUnavailable, SymbolMissing, TargetError, UserError
+from pvhdbg.lazy_pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 TIMEOUT = 30.0
 RESTART = "start the guest again"
 SEE_STAGES = "see `stages` for what was captured"
-_BRANCH_TARGET = re.compile(r"\b(?:call|j)[a-z]* +(0x[0-9a-f]+)$", re.ASCII)
+_BRANCH_TARGET = pattern(r"\b(?:call|j)[a-z]* +(0x[0-9a-f]+)$", re.ASCII)
 
 
 class LiveSession(Opener):

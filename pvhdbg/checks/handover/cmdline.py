@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.boot_params import COMMAND_LINE_SIZE
 from pvhdbg.checks.finding import ERROR, INFO, WARNING
 from pvhdbg.checks.rules import Defect, rule
+from pvhdbg.lazy_pattern import pattern
 from pvhdbg.vmm_profiles.profile import Boot
 from pvhdbg.vmm_profiles.table import NAMES, profile
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pvhdbg.checks.case import Case
     from pvhdbg.vmm_profiles.profile import Layout
 
-_NOT_ASCII = re.compile(rb"[^\t\x20-\x7e]")
+_NOT_ASCII = pattern(rb"[^\t\x20-\x7e]")
 
 
 @rule("PVH320", ERROR, WARNING)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from pvhdbg.checks.finding import ERROR
 from pvhdbg.checks.outcome.failure import death_of, last_stage
 from pvhdbg.checks.rules import ON_FAILURE, Defect, rule
+from pvhdbg.lazy_pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pvhdbg.checks.case import Case
 
 _FIRST_WITH_DEFECT = 10
-_MAJOR = re.compile(r"([0-9]{1,4})\.")
+_MAJOR = pattern(r"([0-9]{1,4})\.")
 
 
 @rule("PVH936", ERROR, when=ON_FAILURE)

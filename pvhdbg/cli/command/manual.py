@@ -14,18 +14,19 @@ import pvhdbg
 from pvhdbg.abi.text import printable
 from pvhdbg.cli.result import Result
 from pvhdbg.errors import UserError
+from pvhdbg.lazy_pattern import pattern
 
 if TYPE_CHECKING:
     import argparse
 
 PAGES_DIR = Path(pvhdbg.__file__).parent / "manual"
-_COMMENT = re.compile(r"^<!--.*-->\n", re.MULTILINE)
-_PICTURE = re.compile(r"^!\[.*\]\(.*\)\n\n?", re.MULTILINE)
-_TABLE = re.compile(r"^\|.*\|\n\|[-| ]*\|\n(?:^\|.*\|\n)*", re.MULTILINE)
-_BAR = re.compile(r"(?<!\\)\|")
+_COMMENT = pattern(r"^<!--.*-->\n", re.MULTILINE)
+_PICTURE = pattern(r"^!\[.*\]\(.*\)\n\n?", re.MULTILINE)
+_TABLE = pattern(r"^\|.*\|\n\|[-| ]*\|\n(?:^\|.*\|\n)*", re.MULTILINE)
+_BAR = pattern(r"(?<!\\)\|")
 _WIDTH, _NARROWEST = 100, 24
 _MARK = r"(?:-|\d{1,2}\.) "
-_LINK = re.compile(r"\[([^\]]+)\]\(([\w-]+)\.md(?:#[\w-]+)?\)")
+_LINK = pattern(r"\[([^\]]+)\]\(([\w-]+)\.md(?:#[\w-]+)?\)")
 
 
 def manual(options: argparse.Namespace) -> Result:

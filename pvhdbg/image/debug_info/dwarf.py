@@ -9,7 +9,6 @@ Source: DWARF Debugging Information Format, versions 4 and 5: sections 6.1.2 (ar
 
 from __future__ import annotations
 
-import re
 import struct
 from collections.abc import Collection, Iterator, Mapping
 from itertools import islice
@@ -17,13 +16,14 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.image.file import occurrences
 from pvhdbg.image.header import CLASS64, read_elf
+from pvhdbg.lazy_pattern import pattern
 from pvhdbg.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from pvhdbg.image.file import Buffer
     from pvhdbg.image.header import Elf
 
-BUILD_FOLDER = re.compile(r"^/.*?/linux-[^/]*/")
+BUILD_FOLDER = pattern(r"^/.*?/linux-[^/]*/")
 """The folder in which a distribution unpacked the kernel's source: assembly has its absolute path."""
 
 _TAG_MEMBER, _TAG_STRUCTURE = 0x0D, 0x13

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import time
 from typing import TYPE_CHECKING
 
+from pvhdbg.lazy_pattern import pattern
 from pvhdbg.live.back.places import is_at
 
 if TYPE_CHECKING:
     from pvhdbg.boot.stop.capture import Capture
     from pvhdbg.live.debuggee.own_machine import OwnMachine
 
-_NUMBER = re.compile(r'\bbkpt=\{number="([0-9]+)"')
+_NUMBER = pattern(r'\bbkpt=\{number="([0-9]+)"')
 
 
 def count_hits(machine: OwnMachine, here: Capture, limit: float) -> int | None:

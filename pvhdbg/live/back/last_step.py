@@ -10,12 +10,12 @@ step before a death is the instruction that killed the guest.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from pvhdbg.boot.stop.stages import DIED
+from pvhdbg.lazy_pattern import pattern
 from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.target import monitor
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from pvhdbg.boot.stop.capture import Capture
     from pvhdbg.live.back.replay import Replay
 
-_LINE = re.compile(r"(0x[0-9a-f]{1,16}): +(?:[0-9a-f]{2} )+ *(\S.*)")
-_TARGET = re.compile(r"(?:j|loop)[a-z]* +(?:\S+, *)?(0x[0-9a-f]{1,16})$")
-_CALLED = re.compile(r"call[a-z]* +(0x[0-9a-f]{1,16})$")
+_LINE = pattern(r"(0x[0-9a-f]{1,16}): +(?:[0-9a-f]{2} )+ *(\S.*)")
+_TARGET = pattern(r"(?:j|loop)[a-z]* +(?:\S+, *)?(0x[0-9a-f]{1,16})$")
+_CALLED = pattern(r"call[a-z]* +(0x[0-9a-f]{1,16})$")
 _CALL, _RETURN, _JUMP = "call", "ret", "jmp"
-_REPEATED = re.compile(r"rep[nz]*e? +(?:ins|outs|movs|cmps|stos|lods|scas)")
+_REPEATED = pattern(r"rep[nz]*e? +(?:ins|outs|movs|cmps|stos|lods|scas)")
 _CHANGED_BY_REPETITION = ("rcx", "rsi", "rdi", "rax", "eflags")
 _LONGEST_FUNCTION, _AFTER = 0x4000, 256
 _IN_THUNK = 6

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.abi.text import printable
 from pvhdbg.boot.stop.capture import MAX_TEXT, CodeRow
+from pvhdbg.lazy_pattern import pattern
 from pvhdbg.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
@@ -20,12 +21,12 @@ if TYPE_CHECKING:
 
     NameOf = Callable[[int], str | None]
 
-_STACK = re.compile(r"\bmov[a-z]* +\$(0x[0-9a-f]{1,16}), *%[er]sp\b", re.ASCII)
-_NUMBER = re.compile(r"(?<![-\w])0x[0-9a-f]{1,16}\b")
+_STACK = pattern(r"\bmov[a-z]* +\$(0x[0-9a-f]{1,16}), *%[er]sp\b", re.ASCII)
+_NUMBER = pattern(r"(?<![-\w])0x[0-9a-f]{1,16}\b")
 MOST_SOURCE = 1 << 20
 _LONG_BITS, _FAR_JUMP, _FAR_JUMP_SIZE = 64, b"\xea", 7
 """A far jump to the next instruction. It has the opcode, a 4-byte offset and a 2-byte selector."""
-_RIP_RELATIVE = re.compile(r"(-?)(?:0x)?([0-9a-f]+)\(%rip\)")
+_RIP_RELATIVE = pattern(r"(-?)(?:0x)?([0-9a-f]+)\(%rip\)")
 _LONGEST = 15
 _RECORDED = 32
 """The most instructions that are recorded before RIP, and from it on."""

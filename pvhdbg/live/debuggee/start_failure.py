@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.abi.text import printable
 from pvhdbg.errors import GuestError, MachineError, PvhdbgError, TargetError, UserError
+from pvhdbg.lazy_pattern import pattern
 from pvhdbg.live.gdb.process import DAMAGED_CACHE
 from pvhdbg.live.system import exit_report, programs
 from pvhdbg.live.system.os_errors import MORE_FILES
@@ -37,30 +38,28 @@ _KVM = r"/dev/kvm|KVM kernel module|initialize kvm|KVM:|kvm_\w|error: failed to 
 # The first match counts. Sources: hw/i386/x86.c, hw/i386/multiboot.c, accel/kvm/kvm-all.c, softmmu/physmem.c,
 # softmmu/vl.c.
 _CAUSES = (
-    _Cause(re.compile(r"-machine accel="), UserError, "choose the accelerator with --accel"),
-    _Cause(re.compile(r"could not open kernel file|reading initrd|requires KVM"), UserError),
+    _Cause(pattern(r"-machine accel="), UserError, "choose the accelerator with --accel"),
+    _Cause(pattern(r"could not open kernel file|reading initrd|requires KVM"), UserError),
+    _Cause(pattern(r"initrd is too large"), UserError, "give the guest more memory with -m, or pass a smaller initrd"),
     _Cause(
-        re.compile(r"initrd is too large"), UserError, "give the guest more memory with -m, or pass a smaller initrd"
-    ),
-    _Cause(
-        re.compile(r"PVH ELF Note|elf kernel|could not load kernel|a 32bit one|kernel header|kernel image|ram disk"),
+        pattern(r"PVH ELF Note|elf kernel|could not load kernel|a 32bit one|kernel header|kernel image|ram disk"),
         GuestError,
         "run `pvhdbg inspect KERNEL` to see which boot protocols the file supports",
     ),
     _Cause(
-        re.compile(r"kvm_buf_set_msrs"),
+        pattern(r"kvm_buf_set_msrs"),
         MachineError,
         "try --cpu host,-arch-capabilities: this KVM can't provide all features of the host's CPU",
     ),
-    _Cause(re.compile(_KVM, re.IGNORECASE), MachineError, "use --accel tcg to run without KVM"),
+    _Cause(pattern(_KVM, re.IGNORECASE), MachineError, "use --accel tcg to run without KVM"),
     _Cause(
-        re.compile(r"qemu_thread_create|Too many open files|jit buffer"),
+        pattern(r"qemu_thread_create|Too many open files|jit buffer"),
         MachineError,
         "raise the limits that `ulimit -a` shows",
     ),
-    _Cause(re.compile(r"[Cc]annot allocate|guest memory"), MachineError, "give the guest less memory with --memory"),
+    _Cause(pattern(r"[Cc]annot allocate|guest memory"), MachineError, "give the guest less memory with --memory"),
     _Cause(
-        re.compile(
+        pattern(
             r"machine type|machine\.|-machine |CPU model|-cpu\.|-m |RAM size|invalid accelerator|"
             r"maxmem|max-size|memory slots"
         ),

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from pvhdbg.lazy_pattern import pattern
 from pvhdbg.target.mi.client import MiError, Stop
 
 if TYPE_CHECKING:
@@ -21,9 +22,9 @@ if TYPE_CHECKING:
 
 # Nearly every line has at most one escape: one of these, at its end.
 _PLAIN_ENDS = {"": "", "\\n": "\n", "\\r\\n": "\r\n"}
-_STOP = re.compile(r',(reason|signal-name|bkptno|thread-id)="([\w.-]+)"', re.ASCII)
-_NUMBER = re.compile(r"[0-9]{1,9}")
-_ESCAPE = re.compile(r"((?:\\[0-7]{3})+)|\\(.)", re.DOTALL)
+_STOP = pattern(r',(reason|signal-name|bkptno|thread-id)="([\w.-]+)"', re.ASCII)
+_NUMBER = pattern(r"[0-9]{1,9}")
+_ESCAPE = pattern(r"((?:\\[0-7]{3})+)|\\(.)", re.DOTALL)
 _CHARACTERS = {"a": "\a", "b": "\b", "e": "\x1b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _ITSELF = "\\\"'"
 

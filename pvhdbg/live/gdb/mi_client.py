@@ -5,7 +5,6 @@ The guest's run state is taken only from gdb's asynchronous records.
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.abi.text import printable
 from pvhdbg.errors import NotConnected
+from pvhdbg.lazy_pattern import pattern
 from pvhdbg.live.gdb import mi
 from pvhdbg.live.system.os_errors import start_thread
 from pvhdbg.live.system.patience import Patience
@@ -36,10 +36,10 @@ _BREAKPOINT_HINT = (
 )
 
 _CONSOLE = "-interpreter-exec console"
-_RESULT = re.compile(r"([0-9]{1,12})\^([a-z]+)")
+_RESULT = pattern(r"([0-9]{1,12})\^([a-z]+)")
 _SLEEP_POLL, _SLEEP_TIMEOUT = 0.1, 2.0
-_EVENT = re.compile(r"(\*running|\*stopped|=thread-group-started|=thread-group-exited)\b")
-_SECONDARY_PROMPT = re.compile(r'~" *>"')
+_EVENT = pattern(r"(\*running|\*stopped|=thread-group-started|=thread-group-exited)\b")
+_SECONDARY_PROMPT = pattern(r'~" *>"')
 
 
 class Pending:

@@ -10,18 +10,19 @@ from __future__ import annotations
 
 import re
 
+from pvhdbg.lazy_pattern import pattern
 from pvhdbg.target.mi.client import MiError
 
 LONGEST_RECORD = 1 << 20
 """The most characters that a record may have. Parsing that many takes a few seconds at most."""
 DEEPEST = 16
 
-_CLASS = re.compile(r"[0-9]*\^[a-z]+")
-_TOKEN = re.compile(
+_CLASS = pattern(r"[0-9]*\^[a-z]+")
+_TOKEN = pattern(
     r'(?P<string>"(?:[^"\\]++|\\.)*+")|(?P<name>\w[\w-]*+=)|(?P<open>[{[])|(?P<close>[]}])|(?P<comma>,)', re.DOTALL
 )
 # gdb writes some non-ASCII bytes unchanged, and others as octal numbers.
-_ESCAPE = re.compile(r"((?:\\[23][0-7]{2})+)|\\.")
+_ESCAPE = pattern(r"((?:\\[23][0-7]{2})+)|\\.")
 _VALUES = ("string", "open")
 _FOLLOWS = {
     "comma": ("name", *_VALUES),

@@ -9,6 +9,7 @@ import capstone  # type: ignore[import-untyped]  # it has no type hints
 from capstone import x86
 
 from pvhdbg.boot.who.instruction import Instruction, Memory, Register
+from pvhdbg.lazy_pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +27,7 @@ _IGNORED = ("rflags", "eflags", "flags", "rip", "eip", "ip")
 _ADDRESS_ONLY = ("lea", "nop", "prefetch")
 
 
-_DECIMAL = re.compile(r"\$([0-9]{5,20})\b")
+_DECIMAL = pattern(r"\$([0-9]{5,20})\b")
 """A number that capstone does not print in hex, although it is not small: the 64-bit form of a negative number."""
 
 

@@ -23,6 +23,7 @@ from pvhdbg.image.debug_info.symbols import Symbols
 from pvhdbg.image.facts import parse_facts
 from pvhdbg.image.file import open_file
 from pvhdbg.image.header import read_elf
+from pvhdbg.lazy_pattern import pattern
 from pvhdbg.live.instructions.decode import Decoder
 from pvhdbg.named_tuple import NamedTuple
 
@@ -38,9 +39,9 @@ FOLDER = "original"
 _SHOWN = 6
 _LARGEST, _LARGEST_CONTENT = 16 << 20, 1 << 20
 _MAX_SYMBOLS, _MAX_FUNCTION, _MAX_STRING = 4096, 1 << 16, 1024
-_NUMBER = re.compile(r"(-?)0x([0-9a-f]{1,16})(\(%rip\))?")
-_COPY = re.compile(r"\.\d+$")
-_TEXT = re.compile(rb"[\t\n -~]*\0")
+_NUMBER = pattern(r"(-?)0x([0-9a-f]{1,16})(\(%rip\))?")
+_COPY = pattern(r"\.\d+$")
+_TEXT = pattern(rb"[\t\n -~]*\0")
 _PAGE = 4096
 _BUILD_ID = "GNU"
 

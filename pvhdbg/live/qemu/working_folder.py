@@ -7,12 +7,12 @@ pvhdbg's private folder, unless the user's own arguments have relative paths.
 from __future__ import annotations
 
 import os
-import re
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pvhdbg.errors import UserError
+from pvhdbg.lazy_pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -24,9 +24,9 @@ _FILE_OPTIONS = """
     serial
 """
 _TAKES_A_FILE = frozenset(_FILE_OPTIONS.split())
-_VALUE = re.compile(r"(?:^|,)(?:[^,=]*=)?([^,]+)")
+_VALUE = pattern(r"(?:^|,)(?:[^,=]*=)?([^,]+)")
 """The parts of an option's argument without their keys: `file=disk.img,if=none` has two."""
-_NUMBER = re.compile(r"[0-9.]+")
+_NUMBER = pattern(r"[0-9.]+")
 
 
 def choose(options: QemuOptions, private: Path) -> Path | None:

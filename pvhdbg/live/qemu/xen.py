@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 
 from pvhdbg.errors import MachineError, UserError
+from pvhdbg.lazy_pattern import pattern
 from pvhdbg.live.system import cache
 from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.target.stub import XenReport
@@ -24,15 +25,15 @@ DEFAULT_APPEND = "console=hvc0 earlyprintk=xen"
 _XEN_COMMAND_LINE = "com1=115200,8n1 console=com1 loglvl=all guest_loglvl=all dom0=pvh dom0_mem=512M noreboot cpuidle=0"
 _PATTERN = "xen-4*.gz"
 _GET = "pass Xen's image with --xen-image FILE, install it in /boot, or run `make xen`"
-_REASON = re.compile(
+_REASON = pattern(
     rb"^\(XEN\) (d0v\d+ Triple fault[^\r\n]{0,80}|Domain 0 \(vcpu#\d+\) crashed[^\r\n:]{0,80}"
     rb"|Hardware Dom0 (?:crashed|halted|shutdown)[^\r\n]{0,80})",
     re.MULTILINE,
 )
-_DUMP = re.compile(rb"^\(XEN\) RIP: .*?^\(XEN\) ds: [^\n]*", re.MULTILINE | re.DOTALL)
-_REGISTER = re.compile(rb"\b([a-z0-9]{2,3}): *([0-9a-f]{4,16})\b")
+_DUMP = pattern(rb"^\(XEN\) RIP: .*?^\(XEN\) ds: [^\n]*", re.MULTILINE | re.DOTALL)
+_REGISTER = pattern(rb"\b([a-z0-9]{2,3}): *([0-9a-f]{4,16})\b")
 _NAMES = {"fsb": "fs_base", "gsb": "gs_base", "gss": "k_gs_base"}
-_VERSION = re.compile(rb"\(XEN\) Xen version ([0-9][!-~]{0,40})")
+_VERSION = pattern(rb"\(XEN\) Xen version ([0-9][!-~]{0,40})")
 
 
 class XenImage(NamedTuple):
@@ -50,8 +51,8 @@ def find_image(named: Path | None) -> Path:
     if named is not None:
         return named
     downloads = cache.folder("kernels", os.environ)
-    for folder, pattern in ((Path("/boot"), _PATTERN), (downloads, f"xen-hypervisor-*/{_PATTERN}")):
-        if folder is not None and (found := sorted(folder.glob(pattern), key=_version)):
+    for folder, glob in ((Path("/boot"), _PATTERN), (downloads, f"xen-hypervisor-*/{_PATTERN}")):
+        if folder is not None and (found := sorted(folder.glob(glob), key=_version)):
             return found[-1]
     raise MachineError("--xen: Xen's image was not found in /boot or in pvhdbg's cache", _GET)
 

@@ -5,7 +5,6 @@ The stub is not trusted: each answer has a limited size, and waiting for all ans
 
 from __future__ import annotations
 
-import re
 import select
 import time
 from collections import deque
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from pvhdbg.abi.text import printable
 from pvhdbg.errors import NotConnected
+from pvhdbg.lazy_pattern import pattern
 from pvhdbg.live.stub.packets import Unframer, frame
 from pvhdbg.live.system.patience import Patience
 from pvhdbg.target.rsp.client import BOOT_CPU, StopReply, StubError
@@ -41,8 +41,8 @@ _MOST_AT_ONCE = 32
 _MOST_MONITOR_TEXT = 4 << 20
 _EXITED = ("W", "X")
 _SIGTRAP = 5
-_THREAD = re.compile(r"thread:(?:p[0-9a-f]{1,8}\.)?([0-9a-f]{1,8})(?:;|$)")
-_WATCHED = re.compile(r";[ar]?watch:([0-9a-fA-F]{1,16});")
+_THREAD = pattern(r"thread:(?:p[0-9a-f]{1,8}\.)?([0-9a-f]{1,8})(?:;|$)")
+_WATCHED = pattern(r";[ar]?watch:([0-9a-fA-F]{1,16});")
 _GONE = "the machine is gone"
 _MONITOR = "qRcmd,"
 _NO_ACK = "QStartNoAckMode"

@@ -8,15 +8,17 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from pvhdbg.lazy_pattern import pattern
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LARGEST = 1 << 17
 """How many characters an answer may have."""
 
-_ESCAPED = re.compile(rb"\}(.)", re.DOTALL)
-_RUN = re.compile(rb"(.)\*([ -~])", re.DOTALL)
-_SPECIAL = re.compile(rb"[#$}*]")
+_ESCAPED = pattern(rb"\}(.)", re.DOTALL)
+_RUN = pattern(rb"(.)\*([ -~])", re.DOTALL)
+_SPECIAL = pattern(rb"[#$}*]")
 
 
 def frame(text: str) -> bytes:

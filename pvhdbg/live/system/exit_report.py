@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 import signal
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.text import printable
+from pvhdbg.lazy_pattern import pattern
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-_NAMED = re.compile(rb"(qemu[\w-]*|gdb): ")
+_NAMED = pattern(rb"(qemu[\w-]*|gdb): ")
 _TAIL_SIZE = 16384
 _LONGEST_LINE = 300
 

@@ -6,6 +6,7 @@ import re
 import subprocess
 
 from pvhdbg.errors import MachineError
+from pvhdbg.lazy_pattern import pattern
 from pvhdbg.named_tuple import NamedTuple
 
 _TIMEOUT = 10
@@ -51,14 +52,14 @@ class Program(NamedTuple):
 
 QEMU = Program(
     "QEMU",
-    re.compile(r"QEMU emulator version (\d{1,9})\.(\d{1,9})"),
+    pattern(r"QEMU emulator version (\d{1,9})\.(\d{1,9})"),
     (5, 2),
     "qemu-system-x86",
     "--qemu",
     ("qemu-system-x86_64", "qemu-system-i386"),
 )
 # The distribution's name may precede the version and contain a number too.
-GDB = Program("gdb", re.compile(r"GNU gdb .*?(\d{1,9})\.(\d{1,9})\S*$"), (11, 0), "gdb", "--gdb", ("gdb",))
+GDB = Program("gdb", pattern(r"GNU gdb .*?(\d{1,9})\.(\d{1,9})\S*$"), (11, 0), "gdb", "--gdb", ("gdb",))
 
 
 def version(binary: str) -> str:

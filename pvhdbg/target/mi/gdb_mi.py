@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from pvhdbg.errors import TargetError
+from pvhdbg.lazy_pattern import pattern
 from pvhdbg.target.mi.client import console_command, wait_for_reply
 from pvhdbg.target.mi.mi_memory import MiMemory
 from pvhdbg.target.stub import PHY_MEM_MODE, StubTarget
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from pvhdbg.target.base import Symbols
     from pvhdbg.target.mi.client import Mi, Reply
 
-_REGISTER_NAMES = re.compile(r'"([^"]*)"')
+_REGISTER_NAMES = pattern(r'"([^"]*)"')
 # A register that is <unavailable> does not match.
-_VALUES = re.compile(r'number="([0-9]+)",value="0x([0-9a-f]{1,16})"')
-_THREAD = re.compile(r'thread-id="([0-9]{1,9})"')
+_VALUES = pattern(r'number="([0-9]+)",value="0x([0-9a-f]{1,16})"')
+_THREAD = pattern(r'thread-id="([0-9]{1,9})"')
 
 
 class MiTarget(StubTarget):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import contextmanager
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from pvhdbg.errors import MemoryUnreadable
+from pvhdbg.lazy_pattern import pattern
 from pvhdbg.target import monitor
 from pvhdbg.target.block_cache import BlockCache, split
 from pvhdbg.target.mi.client import Mi, MiError, console_command, wait_for_reply
@@ -20,7 +20,7 @@ PHY_MEM_MODE_OFF = console_command("maint packet Qqemu.PhyMemMode:0")
 """The command that turns PhyMemMode off. The mode persists after a disconnect, so send this after each connect."""
 
 _PHY_MEM_MODE_ON = console_command("maint packet Qqemu.PhyMemMode:1")
-_CONTENTS = re.compile(r'contents="((?:[0-9a-f]{2})*)"')
+_CONTENTS = pattern(r'contents="((?:[0-9a-f]{2})*)"')
 _FLUSH = console_command("maint flush dcache")
 _CHUNK = 0x10000
 _WRITE_CHUNK = 0x1000

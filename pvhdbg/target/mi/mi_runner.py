@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from pvhdbg.errors import NotConnected, PvhdbgError, TargetError
+from pvhdbg.lazy_pattern import pattern
 from pvhdbg.target.base import KVM_BREAKPOINTS, RESET_VECTOR, RESET_VECTOR_PADDR
 from pvhdbg.target.mi.client import MiError
 from pvhdbg.target.monitor import DEATHS
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 # QEMU's stub reports QEMU's run states as signals. In these two states, the guest is dead.
 _FATAL = {"SIGQUIT": "shutdown", "SIGABRT": "internal-error"}
-_NUMBER = re.compile(r'\bbkpt=\{number="([0-9]+)"')
-_NOT_INSERTED = re.compile(r"Cannot insert breakpoint ([0-9]{1,9})\b")
+_NUMBER = pattern(r'\bbkpt=\{number="([0-9]+)"')
+_NOT_INSERTED = pattern(r"Cannot insert breakpoint ([0-9]{1,9})\b")
 _DISABLED = "is disabled: gdb can't insert a software breakpoint at an address that is not mapped. Use hbreak or F9"
 _STOP_TIMEOUT, _STOP_RETRY = 5.0, 0.05
 _EXIT_TIMEOUT = 2.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi import c_integer
@@ -11,6 +10,7 @@ from pvhdbg.boot.record import document as doc
 from pvhdbg.boot.stop import stages
 from pvhdbg.boot.stop.address import location_suffix
 from pvhdbg.errors import UserError
+from pvhdbg.lazy_pattern import pattern
 from pvhdbg.target.base import QEMU_EXIT, QEMU_SIGNAL
 from pvhdbg.teaching import values
 from pvhdbg.views.report import watched_text
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _STAGE = stages.NAMES[0]
 """The stage of a path that names none."""
 _MAX_WORD = 200
-_OUTCOME = re.compile(r"\boutcome\.(ended|reached|died)\b")
+_OUTCOME = pattern(r"\boutcome\.(ended|reached|died)\b")
 
 
 def unreached_goals(lab: Lab, boots: Mapping[str, Boot]) -> list[str]:

@@ -24,9 +24,9 @@ check: --set start_info.magic=0             the arguments of `lab check` that so
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
+from pvhdbg.lazy_pattern import pattern
 from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.teaching import defined_boots, front_matter, values
 from pvhdbg.teaching.defined_boots import FIRST_BOOT
@@ -43,8 +43,8 @@ TASK, HINT, SOLUTION = "Task", "Hint", "Solution"
 _LAB_KEYS = ("title", "about", "options", "boot", "recording", "kernel")
 _TASK_KEYS = ("answer", "writer", "instruction", "goal")
 _SOLUTION_KEYS = ("check",)
-_OF_BOOT = re.compile(r"([a-z][a-z0-9-]*): (.+)")
-_FILE = re.compile(r"[\w-][\w.-]*")
+_OF_BOOT = pattern(r"([a-z][a-z0-9-]*): (.+)")
+_FILE = pattern(r"[\w-][\w.-]*")
 
 
 class Goal(NamedTuple):

@@ -13,6 +13,7 @@ from prompt_toolkit.application import run_in_terminal
 from prompt_toolkit.document import Document
 
 from pvhdbg.errors import PvhdbgError
+from pvhdbg.lazy_pattern import pattern
 from pvhdbg.tui.app import actions, mouse, prompt
 from pvhdbg.tui.app.files import saved, settings
 from pvhdbg.tui.app.files.settings import Settings
@@ -42,9 +43,9 @@ if TYPE_CHECKING:
     from pvhdbg.tui.screen.state import Screen
 
 _ALIVE = (state.STARTING, state.RUNNING, state.STOPPED)
-_EXPLAIN = re.compile(r"\s*(?:pvh\s+)?explain\s+(\S.*?)\s*")
-_STEP = re.compile(r"\s*(?:pvh\s+)?trace\s+([0-9][0-9,]{0,12})\s*", re.ASCII)
-ONLY_IN_SHELL = re.compile(
+_EXPLAIN = pattern(r"\s*(?:pvh\s+)?explain\s+(\S.*?)\s*")
+_STEP = pattern(r"\s*(?:pvh\s+)?trace\s+([0-9][0-9,]{0,12})\s*", re.ASCII)
+ONLY_IN_SHELL = pattern(
     r"\s*(?:pvh(?:dbg)?\s+)?(tour|lab|handout|transplant|manual|doctor|picture|report|guest|gdb-script)\b.*"
 )
 """A line with a command of the shell. Neither gdb nor the table of `pvh` commands has one of these names."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 
 from pvhdbg import state_files
 from pvhdbg.abi.text import escape_unprintable, is_lone_byte
+from pvhdbg.lazy_pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterable
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 TIMEOUT = 3.0
 """Seconds to wait for gdb's completions."""
-_REPEATED_WITHOUT_ARGUMENTS = re.compile(r"\s*(x|list|l|info\s+line|disassemble)(?=[\s/]|$)")
+_REPEATED_WITHOUT_ARGUMENTS = pattern(r"\s*(x|list|l|info\s+line|disassemble)(?=[\s/]|$)")
 """Commands that gdb repeats without their arguments: they continue where they ended."""
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
+from pvhdbg.lazy_pattern import pattern
 from pvhdbg.tui.screen import state
 
 if TYPE_CHECKING:
     from pvhdbg.tui.screen.state import Screen
 
 WHO = "who boots a second guest"
-_WHO = re.compile(r"\(gdb\) (pvh )?who\b")
+_WHO = pattern(r"\(gdb\) (pvh )?who\b")
 _NAMES = {
     state.STARTING: "starting",
     state.RUNNING: "running",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
+from pvhdbg.lazy_pattern import pattern
 from pvhdbg.tui.draw import boxes
 from pvhdbg.tui.events import news
 from pvhdbg.tui.lines import classes
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pvhdbg.tui.lines.line import Line
     from pvhdbg.tui.screen.state import Screen
 
-_ENDS = re.compile("[,:] ")
+_ENDS = pattern("[,:] ")
 _WIDEST = 400
 """Longer than any heading."""
 

@@ -8,6 +8,7 @@ from itertools import groupby, zip_longest
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
+from pvhdbg.lazy_pattern import pattern
 from pvhdbg.tui.lines import classes
 from pvhdbg.tui.lines.line import fit, plain
 from pvhdbg.tui.lines.signs import signs
@@ -29,7 +30,7 @@ GAP, WIDE_GAP, WIDE = 6, 10, 100
 USUAL = 2
 """The number of strips in a picture without RAM above 4 GiB."""
 _SHORT = {", module 0": "", "module list": "modlist", "command line": "cmdline", "memory map": "map", " of these": ""}
-_LONG = re.compile("|".join(_SHORT))
+_LONG = pattern("|".join(_SHORT))
 _PICTURES = 32
 """How many pictures are remembered."""
 HIDDEN = "+"

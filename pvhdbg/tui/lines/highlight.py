@@ -6,6 +6,7 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from pvhdbg.lazy_pattern import pattern
 from pvhdbg.tui.lines import classes
 
 if TYPE_CHECKING:
@@ -18,12 +19,12 @@ _KEYWORDS = (
 )
 _COMMENT = r"(?P<comment>/\*.*?(?:\*/|$)|//.*$|^\s*\*(?!\w).*$)"
 _LITERALS = r'(?P<string>"(?:[^"\\]|\\.)*"?)|(?P<number>\b(?:0x[0-9a-fA-F]+|[0-9]+)[uUlL]*\b)'
-_C = re.compile(rf"{_COMMENT}|{_LITERALS}|(?P<keyword>^\s*#\s*\w+|\b(?:{_KEYWORDS})\b)")
-_ASSEMBLY = re.compile(
+_C = pattern(rf"{_COMMENT}|{_LITERALS}|(?P<keyword>^\s*#\s*\w+|\b(?:{_KEYWORDS})\b)")
+_ASSEMBLY = pattern(
     rf"{_COMMENT}|(?P<keyword>^\s*\.\w+|^\s*#\s*\w+)|(?P<mnemonic>^\s*(?:rep\w*\s+|lock\s+)?[a-z]\w*(?=\s|$))"
     rf"|(?P<register>%[a-z]\w*)|{_LITERALS}"
 )
-_INSTRUCTION = re.compile(
+_INSTRUCTION = pattern(
     rf"(?P<mnemonic>^(?:rep\w*\s+|lock\s+)?[.a-z]\w*)|(?P<register>%\w+)|(?P<name><[^>]*>)|{_LITERALS}"
 )
 _CLASSES = {

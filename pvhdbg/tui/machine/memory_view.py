@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ from pvhdbg.boot.session.expression import NotAnAddress
 from pvhdbg.boot.session.recorded import evaluate_captured
 from pvhdbg.boot.stop.address import Addresses, linked_physical
 from pvhdbg.errors import MemoryUnreadable, PvhdbgError, SymbolMissing, TargetError
+from pvhdbg.lazy_pattern import pattern
 from pvhdbg.target import monitor
 from pvhdbg.target.recording import Recording
 from pvhdbg.tui.events.events import MemoryRead, Message
@@ -32,7 +32,7 @@ SIZE = 1024
 ROW = 16
 _LOWEST_VIRTUAL = 1 << 47
 """No machine has physical memory at or above this address, so an address in this range is virtual."""
-_PREFIX = re.compile(r"\s*([pv])\s+(?=[^\s+-])")
+_PREFIX = pattern(r"\s*([pv])\s+(?=[^\s+-])")
 
 
 def read_live(debuggee: Debuggee, capture: Capture, request: MemoryRequest, shown: Bytes) -> Bytes:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pvhdbg.errors import PvhdbgError, SymbolMissing, TargetError, UserError
+from pvhdbg.lazy_pattern import pattern
 from pvhdbg.live.debuggee import machine_facts
 from pvhdbg.tui.events import events
 from pvhdbg.tui.machine import first_stop, stage_marks, stop_events
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     Emit = Callable[[events.Event], None]
 
 _SHOWN_TIMEOUT, _EXIT_TIMEOUT = 0.2, 3.0
-_SECONDARY_PROMPT = re.compile(r" *>")
+_SECONDARY_PROMPT = pattern(r" *>")
 
 
 class Worker:

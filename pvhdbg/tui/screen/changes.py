@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.text import printable
 from pvhdbg.boot.record.compare import Absent, Change
+from pvhdbg.lazy_pattern import pattern
 from pvhdbg.tui.screen.by_id import ById
 from pvhdbg.views.report import diff_text
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Before = Mapping[str, object]
 """The old value of everything that changed, by path."""
 
-_SEPARATOR = re.compile(r"[.\[]")
+_SEPARATOR = pattern(r"[.\[]")
 
 
 def outer(path: str) -> Iterator[str]:

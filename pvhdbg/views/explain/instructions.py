@@ -6,10 +6,10 @@ of AT&T syntax, as GNU as, gdb and capstone use it: the target is the last opera
 
 from __future__ import annotations
 
-import re
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
+from pvhdbg.lazy_pattern import pattern
 from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.views.explain.topic import INSTRUCTIONS, Explanation, Topic
 
@@ -214,7 +214,7 @@ KNOWN = (
 # fmt: on
 
 _PREFIXES = {"rep": "rep", "repe": "repe", "repz": "repe", "repne": "repne", "repnz": "repne", "lock": ""}
-_SPECIAL = re.compile(r"%(cr[0-8]|[d-gs]s)\b")
+_SPECIAL = pattern(r"%(cr[0-8]|[d-gs]s)\b")
 _SIZES = "bwlqd"
 _READ_OR_WRITE = "read or write"
 

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 from pvhdbg.abi import c_integer
 from pvhdbg.abi.roles import STRUCTS
 from pvhdbg.errors import UserError
+from pvhdbg.lazy_pattern import pattern
 from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.views.explain.topics import ALIASES
 
 if TYPE_CHECKING:
     from pvhdbg.abi.layout import Field, Struct
 
-_PLACE = re.compile(r"(?P<name>[a-z_0-9.]+?)\s*\+\s*(?P<offset>[0-9]\w{0,11})", re.IGNORECASE | re.ASCII)
+_PLACE = pattern(r"(?P<name>[a-z_0-9.]+?)\s*\+\s*(?P<offset>[0-9]\w{0,11})", re.IGNORECASE | re.ASCII)
 
 
 class Place(NamedTuple):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.abi.text import printable_start
 from pvhdbg.boot.who.answer import BY
+from pvhdbg.lazy_pattern import pattern
 from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.views.pictures import graph
 from pvhdbg.views.pictures.graph import Box, Line
@@ -29,7 +30,7 @@ _TITLE = "Who wrote the boot data: the functions, and the fields from which they
 _STRUCTURES = ("pvh_start_info", "boot_params", "e820_table")
 """The structures that the kernel writes, in this order. All other boot data is from the VMM."""
 _HANDOVER = "the VMM's boot data"
-_INDEX = re.compile(r"\[\d+\]")
+_INDEX = pattern(r"\[\d+\]")
 _WIDTH = 46
 
 

@@ -22,6 +22,7 @@ from pvhdbg.boot.stop.capture import MemoryMap
 from pvhdbg.boot.stop.evidence import CODE, CODE_BEFORE
 from pvhdbg.boot.stop.stop import Stop
 from pvhdbg.errors import TargetError, UserError
+from pvhdbg.lazy_pattern import pattern
 from pvhdbg.views.explain import topics
 from pvhdbg.views.report import run_text, stop_text, tables
 from pvhdbg.views.rows import (
@@ -53,7 +54,7 @@ if TYPE_CHECKING:
 
 BYTES_A_LINE = 16
 _FOUR_GIB = 1 << 32
-_INDEX = re.compile(r"\[[0-9]+\]")
+_INDEX = pattern(r"\[[0-9]+\]")
 
 
 def info(stop: Stop) -> list[str]:

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from pvhdbg.errors import UserError
+from pvhdbg.lazy_pattern import pattern
 from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.tui.draw import detail
 from pvhdbg.tui.lines import classes
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 
 SELECTED_ROW = ""
 """The name of the page about the selected row."""
-_NAME = re.compile(r"[A-Za-z][\w]*(?:\.[A-Za-z_]\w*)*")
-_ALONE = re.compile(r"\w*_\w+|[A-Z]{2,}\w*|\w+\.\w+|PVH\d+")
+_NAME = pattern(r"[A-Za-z][\w]*(?:\.[A-Za-z_]\w*)*")
+_ALONE = pattern(r"\w*_\w+|[A-Z]{2,}\w*|\w+\.\w+|PVH\d+")
 """Words that are links wherever they stand. A word such as `entry` is a link only if it is listed under `see also`."""
 SEE_ALSO = "  see also    "
 
