@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from pvhdbg.live.qemu.xen import XenImage
 
 
+def _nothing() -> None: ...
+
+
 def _import_rules() -> None:
     from pvhdbg.checks.run import rules
 
@@ -52,19 +55,18 @@ def import_run() -> None:
     _import_rules()
 
 
-def _import_screen_session(meanwhile: Callable[[], object]) -> None:
+def _import_screen_session() -> None:
     """Import what the screen's session needs, while QEMU starts."""
-    meanwhile()
     from pvhdbg.live.back import going_back  # noqa: F401
     from pvhdbg.live.gdb import process  # noqa: F401
 
 
 @contextmanager
-def launched(options: argparse.Namespace, meanwhile: Callable[[], object] = _import_rules) -> Iterator[Debuggee]:
+def launched(options: argparse.Namespace, started: Callable[[], object] = _nothing) -> Iterator[Debuggee]:
     """Start the machine that the options describe, and end it when the context ends.
 
     QEMU's stub is asked directly until `Debuggee.take_over` is called; gdb starts as soon as QEMU has loaded the
-    kernel. `meanwhile` is called once QEMU is starting.
+    kernel. `started` is called as soon as QEMU's process has been started.
 
     :raise PvhdbgError: if the kernel cannot boot via PVH, or the machine cannot start.
     """
@@ -74,7 +76,7 @@ def launched(options: argparse.Namespace, meanwhile: Callable[[], object] = _imp
     changes = entry_changes(options)
     with exit_on_signals(), ScreenMachine() as machine:
         no_snapshots = why_no_snapshots(options.snapshots, options.memory, options.qemu_args)
-        kernel, qemu, remarks = _boot(options, machine, lambda: _import_screen_session(meanwhile), no_snapshots)
+        kernel, qemu, remarks = _boot(options, machine, _import_screen_session, no_snapshots, started)
         from pvhdbg.live.back.going_back import RewindableDebuggee
         from pvhdbg.live.gdb.process import GdbOptions
 
@@ -137,13 +139,15 @@ def _boot(
     machine: ScreenMachine | StubMachine,
     meanwhile: Callable[[], object],
     no_snapshots: str | None,
+    started: Callable[[], object] = _nothing,
 ) -> tuple[Kernel, QemuOptions, tuple[str, ...]]:
     """Start QEMU and wait for it. Return the kernel, QEMU's final options, and remarks for the user.
 
     QEMU needs longest, so it starts first if that is possible. If pvhdbg then rejects the kernel, QEMU ends.
     """
     image = _xen(options, machine.folder)
-    early = early_start.start(options, machine, no_snapshots)
+    if early := early_start.start(options, machine, no_snapshots):
+        started()
     kernel, remarks = _kernel(options, machine.folder)
     from pvhdbg.boot.stop.kernel_probe import SymbolsAndStrings
 
@@ -158,6 +162,7 @@ def _boot(
         machine.target.symbols = symbols
     else:
         machine.boot(qemu, symbols)
+        started()
     meanwhile()
     symbols.prefetch()
     qemu, tried = _wait_ready(machine, qemu, symbols)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from pvhdbg.abi.e820 import MapEntry
 from pvhdbg.named_tuple import NamedTuple
-from pvhdbg.vmm_profiles.cpu_state import CpuState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pvhdbg.vmm_profiles.cpu_state import CpuState
 
 REFUSES = "it refuses the file"
 NOT_PVH = "it boots the file via the Linux boot protocol, not via PVH"

@@ -6,7 +6,6 @@ import time
 from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING
 
-from pvhdbg.boot.handover.apply import hand_over
 from pvhdbg.boot.run import entry_changes, file_match, image_match, xen_domains
 from pvhdbg.boot.run.entry_changes import NO_CHANGES, EntryChanges
 from pvhdbg.boot.run.hypercall import HypercallObserver
@@ -236,6 +235,8 @@ class Journey:
 
     def change_entry(self) -> None:
         if (source := self._changes.handover) is not None:
+            from pvhdbg.boot.handover.apply import hand_over
+
             self.handed_over = hand_over(self._machine, self._runner, self.image, self.history[-1], source)
             self.capture_at("entry")
         if self._changes.rewrites:

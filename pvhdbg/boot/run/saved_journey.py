@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from copy import copy
 from typing import TYPE_CHECKING
 
 from pvhdbg.named_tuple import NamedTuple
@@ -35,4 +34,4 @@ def save(journey: Journey) -> SavedJourney:
 
 def _copied(attributes: Mapping[str, object]) -> Mapping[str, object]:
     """Copy the lists and dictionaries, because the journey changes its own."""
-    return {name: copy(value) if isinstance(value, list | dict) else value for name, value in attributes.items()}
+    return {name: value.copy() if isinstance(value, list | dict) else value for name, value in attributes.items()}

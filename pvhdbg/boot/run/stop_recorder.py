@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from pvhdbg.boot.log.kernel_log import read_kernel_log
 from pvhdbg.boot.stop import stages
 from pvhdbg.boot.stop.address import Addresses, linear_address
 from pvhdbg.boot.stop.capture import MAX_LOG, MAX_SERIAL, CodeRow
@@ -59,6 +58,8 @@ class StopRecorder:
             return _without(capture, "log", NO_LOG_YET)
         if not self.reads_log:
             return _without(capture, "log", NOT_RECORDED)
+        from pvhdbg.boot.log.kernel_log import read_kernel_log
+
         try:
             log = read_kernel_log(target, capture.registers, image)
         except TargetError as error:

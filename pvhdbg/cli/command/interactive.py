@@ -7,9 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pvhdbg import state_files
 from pvhdbg.cli.result import Result
-from pvhdbg.tui.screen.tour import FILE
 
 if TYPE_CHECKING:
     import argparse
@@ -33,17 +31,20 @@ def interactive(options: argparse.Namespace, greeting: str = "") -> Result:
     is_on_xen = options.xen or options.xen_image is not None
     machine = f"Xen {options.accel}" if is_on_xen else f"{options.machine} {options.accel} {options.memory}"
     start.run_live(
-        lambda meanwhile: launched(options, meanwhile),
+        lambda started: launched(options, started),
         (kernel, machine),
         ascii=options.ascii,
         theme=options.theme,
-        greeting=greeting or _greeting(),
+        greeting=(lambda: greeting) if greeting else _greeting,
     )
     return Result()
 
 
 def _greeting() -> str:
     """Return a line for the first start of the screen; empty at later ones, and for readers of the tour."""
+    from pvhdbg import state_files
+    from pvhdbg.tui.screen.tour import FILE
+
     known = state_files.load(FILE)
     if known:
         return ""

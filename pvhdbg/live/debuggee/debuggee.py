@@ -11,7 +11,6 @@ from pvhdbg.abi.text import printable
 from pvhdbg.boot.session.live import RESTART
 from pvhdbg.boot.stop import stages
 from pvhdbg.errors import TargetError, UserError
-from pvhdbg.live.debuggee import gdb_expression, repeated
 from pvhdbg.live.debuggee.machine_session import MachineSession
 from pvhdbg.live.gdb import breakpoints, console
 from pvhdbg.named_tuple import NamedTuple
@@ -65,6 +64,8 @@ class Debuggee(MachineSession):
         super()._begin()
 
     def _debugger(self) -> Callable[[str], int]:
+        from pvhdbg.live.debuggee import gdb_expression
+
         return lambda text: gdb_expression.evaluate(self.machine.gdb, text)
 
     @property
@@ -182,6 +183,8 @@ class Debuggee(MachineSession):
 
         :raise GuestError: if the guest is dead.
         """
+        from pvhdbg.live.debuggee import repeated
+
         self.refuse_if_dead()
         self._map_symbols()
         has_line = verb in ("continue", "finish") or "line" in self._code_reader().frame()

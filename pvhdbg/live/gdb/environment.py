@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING
 
 from pvhdbg.live.system.cache import folder
@@ -42,5 +41,7 @@ def delete_cache(environment: Mapping[str, str]) -> bool:
     cache = folder(_CACHE, environment)
     if cache is None:
         return False
+    import shutil
+
     shutil.rmtree(cache, ignore_errors=True)
     return not cache.exists()

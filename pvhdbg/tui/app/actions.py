@@ -10,7 +10,7 @@ from pvhdbg.tui.app.trail import remember, to_finding
 from pvhdbg.tui.draw import frame
 from pvhdbg.tui.draw.layout import LEAST_HEIGHT, LEAST_WIDTH, Size
 from pvhdbg.tui.draw.popups.kinds import HELP, PALETTE
-from pvhdbg.tui.draw.tour import card
+from pvhdbg.tui.draw.tour import room as tour_room
 from pvhdbg.tui.events import steps
 from pvhdbg.tui.events.update import show_stage
 from pvhdbg.tui.screen import changes, state
@@ -147,7 +147,7 @@ def _last(screen: Screen, _size: Size) -> Screen:
 
 def _focus(step: int) -> Action:
     def move(screen: Screen, _size: Size) -> Screen:
-        focuses = [pane for pane in FOCUSES if pane != state.CARD or card.is_shown(screen)]
+        focuses = [pane for pane in FOCUSES if pane != state.CARD or tour_room.is_shown(screen)]
         return screen._replace(focus=focuses[(focuses.index(screen.focus) + step) % len(focuses)])
 
     return move
@@ -195,7 +195,7 @@ def zoom(screen: Screen) -> Screen:
     """Let the pane with the focus fill the screen, or show all panes again. For the tour's card, zoom the view."""
     if screen.focus == state.CARD:
         return screen._replace(zoomed=True, focus=state.VIEW)
-    focus = state.CARD if screen.zoomed and screen.focus == state.VIEW and card.is_shown(screen) else screen.focus
+    focus = state.CARD if screen.zoomed and screen.focus == state.VIEW and tour_room.is_shown(screen) else screen.focus
     return screen._replace(zoomed=not screen.zoomed, focus=focus)
 
 

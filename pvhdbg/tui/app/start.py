@@ -14,6 +14,8 @@ from pvhdbg.tui.machine.event_queue import EventQueue, signals_end_wait
 from pvhdbg.tui.machine.machine_thread import MachineThread
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pvhdbg.boot.record.document import Document, Outcome
     from pvhdbg.tui.app.tour.guide import Boots
     from pvhdbg.tui.machine.machine_thread import Launch
@@ -27,7 +29,8 @@ if TYPE_CHECKING:
 
 START_TIMEOUT, STOP_TIMEOUT = 1.0, 0.5
 """Seconds to wait for the start of QEMU and gdb, and then for the first stop, before the screen shows the wait."""
-_PROCESSES_TIMEOUT = 0.1
+_PROCESSES_TIMEOUT = 0.5
+"""Seconds to wait until QEMU, or gdb for `attach`, has been started, before the screen's own modules are imported."""
 _FAILED_START_TIMEOUT, _EXIT_TIMEOUT = 1.0, 15.0
 
 
@@ -38,12 +41,12 @@ def run_live(
     ascii: bool = False,  # noqa: A002  the option's name
     theme: str = "auto",
     tour: TourAndBoots | None = None,
-    greeting: str = "",
+    greeting: Callable[[], str] = str,
 ) -> None:
     """Run the TUI over a live machine. `title` names its kernel and the machine.
 
     The terminal is not touched until the machine has started, or its start takes longer than START_TIMEOUT. `tour` is
-    the tour, if the user takes it. `greeting` is a line for the user.
+    the tour, if the user takes it. `greeting` returns a line for the user, or an empty string.
 
     :raise PvhdbgError: if the machine can't start.
     """
@@ -59,9 +62,7 @@ def run_live(
         thread.serve(worker)
         try:
             screen = Screen(Title(*title), Run(since=since), ascii=ascii, theme=theme)
-            if greeting:
-                screen = screen._replace(output=(f"pvhdbg: {greeting}", ""))
-            _show(event_queue, worker, _in_tour(screen, tour), current, tour and tour[1])
+            _show(event_queue, worker, _in_tour(screen, tour), current, tour and tour[1], greeting)
         finally:
             worker.protect_terminal(None)
             worker.close()
@@ -84,9 +85,17 @@ def _at_card(screen: Screen) -> Screen:
 
 
 def _show(
-    event_queue: EventQueue, worker: Worker, screen: Screen, current: Terminal | None, boots: Boots | None
+    event_queue: EventQueue,
+    worker: Worker,
+    screen: Screen,
+    current: Terminal | None,
+    boots: Boots | None,
+    greeting: Callable[[], str],
 ) -> None:
-    """Show the first stop, import prompt_toolkit, which takes longest, and run the TUI."""
+    """Show the first stop, import prompt_toolkit, which takes longest, and run the TUI.
+
+    What the first picture does not need comes after it.
+    """
     from pvhdbg.tui.app import first_picture
 
     if event_queue.wait_started(START_TIMEOUT):
@@ -94,6 +103,7 @@ def _show(
     first = first_picture.at_first_stop(screen, event_queue.events)
     with first_picture.displayed(_at_card(first) if first and boots else first) as keep:
         worker.first_stop_shown.set()
+        screen = _with_greeting(screen, greeting())
         from pvhdbg.tui.app.app import Tui, use_terminal
 
         use_terminal()
@@ -103,6 +113,10 @@ def _show(
         event_queue.forward_to(tui.emit)
         freeze_heap()
         tui.run()
+
+
+def _with_greeting(screen: Screen, greeting: str) -> Screen:
+    return screen._replace(output=(f"pvhdbg: {greeting}", "")) if greeting else screen
 
 
 def freeze_heap() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pvhdbg.checks.finding import INFO, WARNING
-from pvhdbg.tui.draw.tour import card
 from pvhdbg.tui.events.news import changed_views
 from pvhdbg.tui.lines import classes
 from pvhdbg.tui.lines.line import fit, length
@@ -49,6 +48,8 @@ def top(screen: Screen, plan: Layout) -> Line:
         title: Line = [(classes.PANE_TITLE, f" {pane.view.name} ")]
         beside += [(border, drawn.top), *rule(title, pane.width, drawn.across, border)]
     if plan.card_width:
+        from pvhdbg.tui.draw.tour import card
+
         title = card.title(screen, plan.view, plan.card_width)
         beside += [(border, drawn.top), *rule(title, plan.card_width, drawn.across, border)]
     return [(border, drawn.top_left), *left, *beside, (border, drawn.top_right)]

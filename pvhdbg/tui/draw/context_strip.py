@@ -11,7 +11,6 @@ from pvhdbg.tui.lines.line import clean, fit, length, styled
 from pvhdbg.tui.lines.signs import signs
 from pvhdbg.tui.screen import changes, code_at, state
 from pvhdbg.tui.screen.by_id import ById
-from pvhdbg.views.explain import instructions
 from pvhdbg.views.rows import cpu_rows, text
 
 if TYPE_CHECKING:
@@ -48,6 +47,8 @@ def _next(screen: Screen) -> Line:
     label = (classes.PANE_TITLE, f" {'died at' if _is_death(screen) else 'next'}".ljust(_LABEL_WIDTH))
     if here is None or here.rip != capture.rip:
         return [(label[0], label[1].rstrip())]
+    from pvhdbg.views.explain import instructions  # not before the first picture, which has no instruction
+
     known = instructions.of_text(here.text)
     line: Line = [label, (classes.CODE_KEYWORD, _text(screen, here))]
     words = [*([known.brief] if known else []), *([_JUMPS[here.jumps]] if here.jumps is not None else [])]

@@ -6,7 +6,6 @@ from functools import lru_cache
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
-from pvhdbg.tui.draw import fields_at
 from pvhdbg.tui.lines import classes
 from pvhdbg.tui.lines.line import clean, fit, length
 from pvhdbg.tui.lines.signs import signs
@@ -16,7 +15,6 @@ from pvhdbg.tui.views import table
 from pvhdbg.tui.views.row_lines import sign_of
 from pvhdbg.tui.views.shown import cursor, rows, selected
 from pvhdbg.views.explain import lookup
-from pvhdbg.views.explain.term_topics import mentioned
 from pvhdbg.views.rows import pointer_chain, text
 
 if TYPE_CHECKING:
@@ -69,6 +67,8 @@ def whole(screen: Screen, width: int) -> list[Line]:
     row = _subject(screen)
     if row is None:
         return [[(classes.DETAIL, "no row is selected")]]
+    from pvhdbg.views.explain.term_topics import mentioned
+
     topic = _topic(row, _detail(screen, row))
     terms = [term.replace(" ", NO_BREAK) for term in mentioned(topic)] if topic else []
     listed = wrap(", ".join(terms), width, initial_indent="  see also    ", subsequent_indent=" " * 14) if terms else []
@@ -120,6 +120,8 @@ def _chains(capture: ById[Capture], row: Row, to: str) -> tuple[str, ...]:
 
 def _contents(screen: Screen, paddr: int, size: int) -> str:
     """Describe what kind of memory raw bytes are in, and name the fields there."""
+    from pvhdbg.tui.draw import fields_at
+
     memory = memory_at.describe(screen, paddr)
     return " ".join(filter(None, (memory and f"Memory {memory}.", fields_at.names(screen, paddr, size))))
 

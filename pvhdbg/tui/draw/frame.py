@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.tui.draw import boxes, context_strip, detail, memory_pane, panes, state_lines, text_lines
 from pvhdbg.tui.draw.layout import BELOW, LEAST_HEIGHT, LEAST_WIDTH, is_too_small, is_zoomed, layout
-from pvhdbg.tui.draw.popups import box
-from pvhdbg.tui.draw.tour import card
 from pvhdbg.tui.lines import classes
 from pvhdbg.tui.lines.line import clean, fit, length
 from pvhdbg.tui.lines.signs import signs
@@ -17,7 +15,7 @@ from pvhdbg.tui.views import shown, table
 if TYPE_CHECKING:
     from pvhdbg.tui.draw.layout import Layout
     from pvhdbg.tui.lines.line import Line
-    from pvhdbg.tui.screen.state import Screen
+    from pvhdbg.tui.screen.state import Popup, Screen
 
 __all__ = [
     "card_size",
@@ -53,7 +51,8 @@ def frame(screen: Screen, width: int, height: int) -> list[Line]:
         *_output(clamped, plan),
     ]
     more = signs(screen.ascii).more
-    return box.over(clamped, [fit(line, width, more) for line in lines])
+    fitted = [fit(line, width, more) for line in lines]
+    return fitted if screen.popup is None else _with_popup(clamped, fitted)
 
 
 def sized(screen: Screen, width: int, height: int) -> Screen:
@@ -89,8 +88,20 @@ def clamp(screen: Screen, width: int, height: int) -> Screen:
     return screen._replace(
         output_top=_top(screen.output_top, len(screen.output), output_visible(screen, width, height)),
         detail_top=min(max(screen.detail_top, 0), detail_last(screen, width, height)),
-        popup=popup and popup._replace(top=min(max(popup.top, 0), box.last_top(screen, popup, width, height))),
+        popup=popup and _clamped_popup(screen, popup, width, height),
     )
+
+
+def _clamped_popup(screen: Screen, popup: Popup, width: int, height: int) -> Popup:
+    from pvhdbg.tui.draw.popups import box  # not before the first picture, which has no popup
+
+    return popup._replace(top=min(max(popup.top, 0), box.last_top(screen, popup, width, height)))
+
+
+def _with_popup(screen: Screen, lines: list[Line]) -> list[Line]:
+    from pvhdbg.tui.draw.popups import box
+
+    return box.over(screen, lines)
 
 
 def detail_last(screen: Screen, width: int, height: int) -> int:
@@ -124,6 +135,8 @@ def _views(screen: Screen, plan: Layout) -> list[Line]:
         pairs = zip(drawn, panes.view(other, pane.width, plan.view), strict=True)
         drawn = [[*left, edge, *right] for left, right in pairs]
     if plan.card_width:
+        from pvhdbg.tui.draw.tour import card
+
         pairs = zip(drawn, card.visible(screen, plan.view, plan.card_width), strict=True)
         drawn = [[*left, edge, *right] for left, right in pairs]
     return [boxes.sides(screen, line) for line in drawn]
@@ -156,6 +169,8 @@ def _card(screen: Screen, plan: Layout) -> list[Line]:
     """Draw the tour's card below the detail, if it is not beside the views."""
     if not plan.card:
         return []
+    from pvhdbg.tui.draw.tour import card
+
     width = plan.width - 2
     title = boxes.between(screen, plan, card.title(screen, plan.card, width))
     return [title, *(boxes.sides(screen, line) for line in card.visible(screen, plan.card, width))]

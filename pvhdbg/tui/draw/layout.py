@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.tui.draw import text_lines
-from pvhdbg.tui.draw.tour import card
+from pvhdbg.tui.draw.tour import room as tour_room
 from pvhdbg.tui.screen import state
 from pvhdbg.tui.views import shown, table
 
@@ -90,7 +90,7 @@ def layout(screen: Screen, width: int, height: int) -> Layout:
     strip = 0 if view.has_picture else _strip(height + BELOW)
     context = _context(height + BELOW)
     room = height - _STATE - context - _BORDERS - strip - (1 if strip else 0)
-    card_width, card_lines = card.width_beside(screen, width), card.lines_below(screen, width, room)
+    card_width, card_lines = tour_room.width_beside(screen, width), tour_room.lines_below(screen, width, room)
     room -= card_lines + 1 if card_lines else 0
     beside = _beside(view, width) if width >= BESIDE and not card_width else ()
     is_wide = bool(beside) or card_width > 0

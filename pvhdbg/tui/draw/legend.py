@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from pvhdbg.boot.run.observed_calls import CALLERS
 from pvhdbg.boot.stop import stages
 from pvhdbg.tui.draw.keys import EVERYWHERE, KEYS, PANE, PROMPT, TOUR, impossible_now
-from pvhdbg.tui.draw.popups import box
 from pvhdbg.tui.draw.popups.kinds import SEARCHED
 from pvhdbg.tui.lines import classes
 from pvhdbg.tui.lines.line import clean, fit, length
@@ -41,6 +40,8 @@ def legend(screen: Screen, width: int) -> Line:
     """Draw as many keys as fit or, while the user types an address or a search text in a pane, that text."""
     sign = signs(screen.ascii)
     if screen.popup and screen.popup.kind in SEARCHED:  # the typed words are in the popup
+        from pvhdbg.tui.draw.popups import box
+
         return fit([(classes.LEGEND, box.keys(screen.popup))], width, sign.more)
     if screen.entry:
         kind = _ENTRIES.get(screen.entry.kind, screen.entry.kind)

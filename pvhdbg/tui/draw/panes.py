@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pvhdbg.boot.log.problems import WARNING, problem
 from pvhdbg.tui.draw import headings, memory_pane, text_lines
 from pvhdbg.tui.lines import classes
 from pvhdbg.tui.lines.line import fit, styled
@@ -47,6 +46,8 @@ def _body(screen: Screen, width: int, lines: int) -> list[Line]:
 
 def _style_of_text(line: str) -> str:
     """Return the style of a line that the guest wrote: a panic, a BUG and a warning look like findings."""
+    from pvhdbg.boot.log.problems import WARNING, problem
+
     found = problem(line)
     return classes.SERIAL if found is None else classes.FINDINGS["warning" if found.kind == WARNING else "error"]
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from pvhdbg.boot.record.document import HALTED, RUNAWAY
 from pvhdbg.boot.stop import stages
 from pvhdbg.named_tuple import NamedTuple
-from pvhdbg.tui.events.steps import step_shown
 from pvhdbg.tui.lines import classes
 from pvhdbg.tui.lines.line import clean, cut, fit, length
 from pvhdbg.tui.lines.signs import signs
 from pvhdbg.tui.screen import ending, state
+from pvhdbg.tui.screen.step_shown import step_shown
 from pvhdbg.views.rows import cpu_rows, text
 
 if TYPE_CHECKING:

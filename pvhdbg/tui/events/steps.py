@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.boot.record import trace_moves
 from pvhdbg.tui.events.update import show_moment, show_stage
+from pvhdbg.tui.screen.step_shown import step_shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,13 +27,6 @@ def show_step(screen: Screen, step: int) -> Screen:
     if stage is None:
         return show_moment(screen, trace.at(step))
     return show_stage(screen, None if screen.history[stage] is screen.now else stage)
-
-
-def step_shown(screen: Screen) -> int | None:
-    """Return the number of the displayed step; None without a trace, and at a stage that is not in it."""
-    if screen.trace is None or screen.moment is not None:
-        return screen.moment.step if screen.moment else None
-    return screen.trace.step_of(len(screen.history) - 1 if screen.past is None else screen.past)
 
 
 def store_before(screen: Screen, paddr: int, size: int) -> Screen:

@@ -56,4 +56,5 @@ class MachineThread:
                 worker.serve(debuggee)
         except BaseException as raised:  # noqa: BLE001  the screen's thread raises it again when it gets ThreadEnded
             error = raised
+        self._processes_started.set()  # nothing more will be started
         (worker or self._worker.get()).end(error)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from pvhdbg.live.debuggee.code import as_rows
 from pvhdbg.target.base import DIED
 from pvhdbg.tui.events import events
-from pvhdbg.tui.machine import log_reader
 from pvhdbg.tui.screen import state
 from pvhdbg.tui.screen.state import Run
 
@@ -28,6 +27,8 @@ def run_state(position: Position) -> Run:
 
 def after_stop(debuggee: Debuggee, position: Position) -> Iterator[events.Event]:
     """Yield what takes longer to find than the position itself: the code there, and the kernel's log."""
+    from pvhdbg.tui.machine import log_reader  # not before the first picture, which has no log
+
     here = debuggee.code_at_rip(position.capture.cpu_mode)
     codes = {**debuggee.code_at_passed_stages(), **({position.stage: here} if position.stage else {})}
     debuggee.session.codes.update({stage: rows for stage, code in codes.items() if (rows := as_rows(code))})

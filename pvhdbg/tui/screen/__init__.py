@@ -5,7 +5,8 @@ changes       what changed since the previous stop
 findings      the findings of the displayed capture and of earlier stages
 ending        how a guest ended without dying
 finding_rows  which row a finding is about
-moments       the displayed step of a trace
+moments       what the screen shows at a step of a trace
+step_shown    the number of the displayed step
 code_at       the code at the displayed stop
 recorded_code the code at a recorded stop
 memory_at     what kind of memory is at an address

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.text import printable
-from pvhdbg.boot.log.problems import PANIC, problem
 from pvhdbg.boot.record.document import HALTED, PANICKED, RUNAWAY
 from pvhdbg.tui.screen import state
 
@@ -41,6 +40,8 @@ def message(watched: Watched, *, is_own_machine: bool) -> str:
 
 def panic_line(lines: Sequence[str]) -> int | None:
     """Return the first line to show for a panic, with some lines before it; None if the lines have no panic."""
+    from pvhdbg.boot.log.problems import PANIC, problem
+
     for index, line in enumerate(lines):
         found = problem(line)
         if found is not None and found.kind == PANIC:

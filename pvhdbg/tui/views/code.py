@@ -16,7 +16,6 @@ from pvhdbg.tui.lines.signs import signs
 from pvhdbg.tui.screen import code_at, state
 from pvhdbg.tui.screen.by_id import ById
 from pvhdbg.tui.views.view import BreakpointPlace, Detail
-from pvhdbg.views.explain import instructions
 from pvhdbg.views.rows import text
 from pvhdbg.views.rows.row import Row
 
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from pvhdbg.tui.lines.line import Line
     from pvhdbg.tui.screen.state import Screen
     from pvhdbg.tui.views.view import Rows
+    from pvhdbg.views.explain.instructions import Known
 
 SIDE_BY_SIDE = 110
 """The least width of a pane at which source and instructions stand side by side."""
@@ -69,9 +69,15 @@ def _row_of(pair: Pair) -> Row:
 
 
 def _row(line: CodeLine) -> Row:
-    known = instructions.of_text(line.text) if line.address is not None else None
+    known = _explained(line.text) if line.address is not None else None
     shown = line.text or (line.source if line.number is not None else "")
     return Row("", _place(line), clean(shown), known.brief if known else "", address=line.address)
+
+
+def _explained(instruction: str) -> Known | None:
+    from pvhdbg.views.explain import instructions  # not before the first picture, which has no code
+
+    return instructions.of_text(instruction)
 
 
 def _place(line: CodeLine) -> str:
@@ -152,7 +158,7 @@ def _source(line: CodeLine, *, ascii: bool) -> Line:  # noqa: A002
 
 
 def _instruction(line: CodeLine, *, ascii: bool) -> Line:  # noqa: A002
-    words, known = clean(line.text, ascii=ascii), instructions.of_text(line.text)
+    words, known = clean(line.text, ascii=ascii), _explained(line.text)
     shown: Line = [(classes.CURRENT, words)] if line.current else highlight.instruction(words)
     note = known.brief if known and not known.is_usual else ""
     return [
@@ -177,7 +183,7 @@ def detail(screen: Screen, _rows: Rows, index: int) -> Detail:
 
 def _words(line: CodeLine | None) -> str:
     """Describe an instruction: what it does, its source line and its bytes."""
-    known = instructions.of_text(line.text) if line else None
+    known = _explained(line.text) if line else None
     about = f"{line.text.split()[0]}: {known.brief}. {known.details}".strip() if line and known else ""
     place = f"From {line.source}." if line and line.source else ""
     raw = f"Bytes {line.raw.hex(' ')}." if line and line.raw else ""

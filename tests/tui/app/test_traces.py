@@ -15,10 +15,11 @@ from pvhdbg.tui.app.start import recording_screen
 from pvhdbg.tui.draw import frame, targets
 from pvhdbg.tui.draw.keys import IN_TRACE, impossible_now
 from pvhdbg.tui.draw.layout import Size
-from pvhdbg.tui.events.steps import show_step, step_shown
+from pvhdbg.tui.events.steps import show_step
 from pvhdbg.tui.lines.line import plain
 from pvhdbg.tui.screen import code_at
 from pvhdbg.tui.screen.state import OUTPUT, Screen
+from pvhdbg.tui.screen.step_shown import step_shown
 from pvhdbg.tui.views import table
 from tests.traces import shipped
 from tests.tui.apps import shown

@@ -68,7 +68,7 @@ def _screen(chapters: Sequence[Chapter], chosen: Sequence[Chapter], options: arg
     launched = boots.launch_options((), options)
     live = guide.Boots(changes=lambda name: launch.entry_changes(boots.launch_options(words[name], options)))
     start.run_live(
-        lambda meanwhile: launch.launched(launched, meanwhile),
+        lambda started: launch.launched(launched, started),
         ("the teaching guest", f"{launched.machine} {launched.accel} {launched.memory}"),
         ascii=options.ascii,
         theme=options.theme,

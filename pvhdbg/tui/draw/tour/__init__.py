@@ -1,4 +1,5 @@
 """The tour's card, which is a pane.
 
-card  the lines of the card, its title, and the room that it needs
+card  the lines of the card, and its title
+room  how much room the card gets
 """

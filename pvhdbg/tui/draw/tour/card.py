@@ -16,16 +16,6 @@ if TYPE_CHECKING:
     from pvhdbg.tui.lines.line import Line
     from pvhdbg.tui.screen.state import Screen
 
-BESIDE = 120
-"""The least number of columns at which the card is beside the views."""
-_WIDEST, _SHARE = 58, 0.4
-_MOST = 14
-"""The most lines of a card below the views. It never gets more than half of the room."""
-
-
-def is_shown(screen: Screen) -> bool:
-    return screen.tour is not None and not screen.tour.is_hidden
-
 
 def is_reached(screen: Screen) -> bool:
     """Return whether the displayed boot is the card's, and has been at the card's stage."""
@@ -34,18 +24,6 @@ def is_reached(screen: Screen) -> bool:
         return False
     stops = screen.history if screen.now is None else (*screen.history, screen.now)
     return any(stop.stage == tour.shown.stage for stop in stops)
-
-
-def width_beside(screen: Screen, width: int) -> int:
-    """Return the width of a card beside the views; 0 if it is below them, or if there is none."""
-    return min(int(width * _SHARE), _WIDEST) if is_shown(screen) and width >= BESIDE else 0
-
-
-def lines_below(screen: Screen, width: int, room: int) -> int:
-    """Return the number of lines of a card below the views; 0 if it is beside them, or if there is none."""
-    if not is_shown(screen) or width >= BESIDE:
-        return 0
-    return max(min(len(whole(screen, width - 2)), _MOST, room // 2), 1)
 
 
 def title(screen: Screen, lines: int, width: int) -> Line:

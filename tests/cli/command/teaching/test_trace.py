@@ -14,7 +14,8 @@ from pvhdbg import guest
 from pvhdbg.boot.record import trace as traces
 from pvhdbg.boot.record.replay import load
 from pvhdbg.tui.app.start import recording_screen
-from pvhdbg.tui.events.steps import show_step, step_shown
+from pvhdbg.tui.events.steps import show_step
+from pvhdbg.tui.screen.step_shown import step_shown
 from tests.cli.shell import PATIENCE, pvhdbg
 from tests.in_gdb import stock
 from tests.qboot import QBOOT
