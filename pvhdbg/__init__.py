@@ -19,6 +19,7 @@ manual    the user manual, in Markdown
 state_files  what pvhdbg remembers about its user between runs
 errors    the errors that users see as one line
 named_tuple  typing.NamedTuple, made faster
+lazy_pattern  re.compile, but at the first use
 
 A package imports only packages below it in this list. Packages on the same level do not import each other: tui and
 in_gdb, commands and live, image and target. Everything except cli, tui, live and some modules of image and target also
