@@ -83,7 +83,7 @@ class QemuOptions(NamedTuple):
 
 
 class Channels(NamedTuple):
-    """The file descriptors of the UNIX sockets that QEMU inherits: `gdb` and `qmp` listen, `serial` is connected."""
+    """The file descriptors that QEMU inherits: the listening UNIX sockets `gdb` and `qmp`, the pipe `serial`."""
 
     gdb: int
     qmp: int
@@ -140,7 +140,8 @@ def command_line(options: QemuOptions, channels: Channels) -> list[str]:
         *("-chardev", f"socket,id=pvhdbg-gdb,fd={channels.gdb},server=on,wait=off", "-gdb", "chardev:pvhdbg-gdb"),
         *("-chardev", f"socket,id=pvhdbg-qmp,fd={channels.qmp},server=on,wait=off"),
         *("-mon", "chardev=pvhdbg-qmp,mode=control"),
-        *("-chardev", f"socket,id=pvhdbg-serial,fd={channels.serial}", "-serial", "chardev:pvhdbg-serial"),
+        *("-chardev", f"file,id=pvhdbg-serial,path=/proc/self/fd/{channels.serial}"),
+        *("-serial", "chardev:pvhdbg-serial"),
         *snapshots,
         *options.args,
     ]

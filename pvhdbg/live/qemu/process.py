@@ -1,4 +1,4 @@
-"""QEMU as a child process: its stub and its monitor on UNIX sockets, its serial console on a socket pair."""
+"""QEMU as a child process: its stub and its monitor on UNIX sockets, its serial console on a pipe."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import socket
 import subprocess
 from contextlib import ExitStack, suppress
 from functools import cached_property
+from io import FileIO
 from typing import TYPE_CHECKING
 
 from pvhdbg.live.qemu import working_folder
@@ -56,7 +57,7 @@ class Qemu:
         self._stderr = folder / "qemu.stderr"
         self._events: Events | None = None
         with os_errors_as_machine_errors("can't create QEMU's sockets"), ExitStack() as on_failure:
-            ours, theirs = socket.socketpair()
+            ours, theirs = map(FileIO, os.pipe(), ("rb", "wb"))
             on_failure.callback(ours.close)
             on_failure.callback(self._remove_sockets)
             with theirs, _listening(self.gdb_path) as gdb, _listening(self._qmp_path) as qmp:

@@ -1,4 +1,8 @@
-"""The guest's serial console: always read, so that the guest never blocks. Only the latest output is kept."""
+"""The guest's serial console: a pipe that is always read. Only the latest output is kept.
+
+If pvhdbg does not get to read for a while on a busy computer, a pipe holds 64 KiB. A socket would be full after about
+280 characters, because QEMU writes each by itself, and a guest that waits too long for its serial port drops the rest.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +14,8 @@ from typing import TYPE_CHECKING
 from pvhdbg.live.system.os_errors import start_thread
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable
+    from io import FileIO
 
 _TAIL_SIZE = 4 << 20
 _COMPLETE_WITHIN, _RETRY = 1.0, 0.001
@@ -23,7 +27,7 @@ class Serial:
     The reading thread calls `on_data` after each new piece of output, and `on_end` once, when QEMU has ended.
     """
 
-    def __init__(self, source: socket.socket, on_data: Callable[[], None] | None = None) -> None:
+    def __init__(self, source: FileIO, on_data: Callable[[], None] | None = None) -> None:
         self.on_data = on_data
         self.on_end: Callable[[], None] | None = None
         self._source = source
@@ -77,7 +81,7 @@ class Serial:
         data = b"\0"
         while data:
             self._has_input(None)
-            with self._lock:  # what is not in the socket is in `_kept`
+            with self._lock:  # what is not in the pipe is in `_kept`
                 data = self._receive()
                 self._kept += data
                 if len(self._kept) > 2 * _TAIL_SIZE:
@@ -93,12 +97,12 @@ class Serial:
         waiting = select.poll()
         try:
             waiting.register(self._source, select.POLLIN)
-        except ValueError:  # the socket was closed, because pvhdbg is being ended; reading it ends the output
+        except ValueError:  # the pipe was closed, because pvhdbg is being ended; reading it ends the output
             return True
         return bool(waiting.poll(milliseconds))
 
     def _receive(self) -> bytes:
         try:
-            return self._source.recv(65536)
-        except OSError:  # connection reset: QEMU was killed
+            return self._source.read(65536) or b""
+        except ValueError:  # closed
             return b""

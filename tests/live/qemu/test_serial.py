@@ -1,19 +1,27 @@
-import socket
+import os
 import threading
 from collections.abc import Iterator
+from io import FileIO
 
 import pytest
 
 from pvhdbg.live.debuggee.own_machine import OwnMachine
 from pvhdbg.live.qemu.serial import Serial
+from pvhdbg.target.base import TIMEOUT
 
 MIB = 1 << 20
 
 
+def pipe() -> tuple[FileIO, FileIO]:
+    """Return the end of a pipe that stands for the guest, and ours."""
+    ours, theirs = os.pipe()
+    return FileIO(theirs, "wb"), FileIO(ours, "rb")
+
+
 @pytest.fixture
-def pair() -> Iterator[tuple[socket.socket, Serial]]:
-    """A socket that stands for the guest, and the Serial that reads from it."""
-    guest, ours = socket.socketpair()
+def pair() -> Iterator[tuple[FileIO, Serial]]:
+    """The pipe's end that stands for the guest, and the Serial that reads from it."""
+    guest, ours = pipe()
     serial = Serial(ours)
     yield guest, serial
     guest.close()
@@ -28,15 +36,25 @@ def test_serial_output_can_be_read_after_qemu_has_ended(teaching: OwnMachine) ->
     assert teaching.qemu.serial.text().endswith(b"halting\r\n")
 
 
-def test_since_returns_only_output_after_the_position(pair: tuple[socket.socket, Serial]) -> None:
+def test_nothing_is_lost_while_pvhdbg_does_not_get_to_read(teaching: OwnMachine) -> None:
+    assert teaching.qemu is not None
+    serial = teaching.qemu.serial
+    with serial._lock:
+        assert teaching.runner.run_to([0x10], 2).kind == TIMEOUT
+
+    assert len(serial.complete()) > 500
+    assert serial.text().endswith(b"halting\r\n")
+
+
+def test_since_returns_only_output_after_the_position(pair: tuple[FileIO, Serial]) -> None:
     guest, serial = pair
     more = threading.Event()
     serial.on_data = more.set
-    guest.sendall(b"first")
+    guest.write(b"first")
     assert more.wait(10)
     more.clear()
     first, position = serial.since(0)
-    guest.sendall(b"second")
+    guest.write(b"second")
     assert more.wait(10)
 
     assert (b"first", b"second") == (first, serial.since(position)[0])
@@ -44,12 +62,11 @@ def test_since_returns_only_output_after_the_position(pair: tuple[socket.socket,
 
 
 def test_a_guest_that_writes_without_end_never_blocks_and_the_last_4_mib_are_kept(
-    pair: tuple[socket.socket, Serial],
+    pair: tuple[FileIO, Serial],
 ) -> None:
     guest, serial = pair
-    guest.settimeout(30)
     for number in range(40):
-        guest.sendall(bytes([number]) * MIB)
+        guest.write(bytes([number]) * MIB)
     guest.close()
     serial.close()
     text = serial.text()
@@ -59,7 +76,7 @@ def test_a_guest_that_writes_without_end_never_blocks_and_the_last_4_mib_are_kep
     assert (text[-10:], 40 * MIB) == serial.since(40 * MIB - 10)
 
 
-def test_on_end_is_called_when_qemu_closes_the_console(pair: tuple[socket.socket, Serial]) -> None:
+def test_on_end_is_called_when_qemu_closes_the_console(pair: tuple[FileIO, Serial]) -> None:
     guest, serial = pair
     ended = threading.Event()
     serial.on_end = ended.set
@@ -68,13 +85,13 @@ def test_on_end_is_called_when_qemu_closes_the_console(pair: tuple[socket.socket
     assert ended.wait(10)
 
 
-def test_complete_returns_everything_that_was_written_before_the_call(pair: tuple[socket.socket, Serial]) -> None:
+def test_complete_returns_everything_that_was_written_before_the_call(pair: tuple[FileIO, Serial]) -> None:
     guest, serial = pair
     written = b""
     lengths = []
     for number in range(200):
         written += b"%d\n" % number
-        guest.sendall(b"%d\n" % number)
+        guest.write(b"%d\n" % number)
         lengths.append((len(written), len(serial.complete())))
 
     assert [expected for expected, _ in lengths] == [actual for _, actual in lengths]
@@ -83,11 +100,11 @@ def test_complete_returns_everything_that_was_written_before_the_call(pair: tupl
     assert written == serial.complete()
 
 
-def test_a_socket_that_was_closed_ends_the_output(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pipe_that_was_closed_ends_the_output(monkeypatch: pytest.MonkeyPatch) -> None:
     """A signal can close the machine while the thread is between two reads."""
     lost: list[object] = []
     monkeypatch.setattr("threading.excepthook", lost.append)
-    guest, ours = socket.socketpair()
+    guest, ours = pipe()
     guest.close()
     ours.close()
 
