@@ -15,7 +15,7 @@ from pvhdbg.boot.model.kernel_behavior import KernelBehavior, behavior_at, kerne
 from pvhdbg.boot.model.predicted import PredictedDeath
 from pvhdbg.boot.record.document import MachineFacts, ram_size
 from pvhdbg.boot.stop import ranges, regions, stages
-from pvhdbg.boot.stop.capture import Capture
+from pvhdbg.boot.stop.capture import MISSING_STAGE, Capture
 from pvhdbg.boot.stop.map_entries import decode_entries, ram_ranges
 from pvhdbg.checks.finding import ERROR, WARNING
 from pvhdbg.guest_profiles import table
@@ -71,6 +71,10 @@ class Case:
         """Whether no instruction of the guest has run yet: after a single step, the stage is still `entry`."""
         entry = self.image.entry if self.image else None
         return self.capture.stage == "entry" and entry in (None, self.capture.registers.get("rip"))
+
+    def is_at(self, stage: str) -> bool:
+        """Return whether the machine is exactly at a stage. After the stage, the kernel may have changed its data."""
+        return self.capture.stage == stage and MISSING_STAGE not in self.capture.missing
 
     def last_stop_at(self, stage: str) -> Capture | None:
         return next((stop for stop in reversed(self.history) if stop.stage == stage), None)
@@ -213,7 +217,7 @@ class Case:
     @property
     def pvh_bootparams(self) -> BootParams | None:
         """pvh_bootparams at the stage bootparams, where it is complete; None at other stops, where it may not be."""
-        return self.capture.boot_params if self.capture.stage == "bootparams" else None
+        return self.capture.boot_params if self.is_at("bootparams") else None
 
     @cached_property
     def mismatches(self) -> tuple[Mismatch, ...]:

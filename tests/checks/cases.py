@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from pvhdbg.abi.boot_params import BootParams
 from pvhdbg.abi.start_info import StartInfo
 from pvhdbg.boot.record.document import DEAD, DONE, TIMED_OUT, Death, MachineFacts, Outcome, Watched
-from pvhdbg.boot.stop.capture import Capture
+from pvhdbg.boot.stop.capture import MISSING_STAGE, Capture
 from pvhdbg.boot.stop.kernel_probe import ANY_STRING, E820_STRING
 from pvhdbg.boot.stop.stop import Stop
 from pvhdbg.checks.case import Case
@@ -207,6 +207,12 @@ def e820(table: Sequence[Range], symbols: Mapping[str, int] = UPSTREAM) -> Case:
     vm.put(build.TABLE, build.e820_blob(table))
     vm.run_at(0xFFFFFFFF8305B541, "4889c7")
     return Case(Stop(_with_symbols(vm.at("e820"), symbols), stops[:4], LINUX), MACHINE)
+
+
+def after(case: Case) -> Case:
+    """Return the case as one whose machine has left the stage."""
+    capture = case.capture._replace(missing={MISSING_STAGE: f"after {case.capture.stage}, at no stage"})
+    return Case(case.stop._replace(capture=capture), case.machine)
 
 
 def verdict(slug: str, severity: str = "fatal") -> Case:

@@ -24,10 +24,10 @@ _NEGLIGIBLE = 1 << 20
 
 
 def _complete_table(case: Case) -> E820 | None:
-    """Return e820_table if the kernel has finished it and all its entries were read."""
+    """Return e820_table where the kernel has just finished it, if all its entries were read."""
     table = case.capture.e820_table
     is_whole = table is not None and table.nr_entries == len(table.entries)
-    return table if is_whole and case.capture.stage == "e820" else None
+    return table if is_whole and case.is_at("e820") else None
 
 
 @rule("PVH421", WARNING)

@@ -133,6 +133,18 @@ MODULES = (
         info("modules[0].paddr", MODLIST),
         lambda: entry(((0x100000, 0x1FEFF000, 1), (0x1FFFF000, 0x1000, 2)), modules=((0x1FFFE000, 0x1000, 0, 0),)),
     ),
+    Row(
+        "PVH306",
+        lambda: entry(((0x100000, 0x1EF00000, 1),), modules=((0x1FFFE000, 0x2001, 0, 0),)),
+        error("modules[0].paddr", MODLIST),
+        lambda: entry(((0x100000, 0x1EF00000, 1),), modules=((0x1EFFF000, 0x1000, 0, 0),)),
+    ),
+    Row(
+        "PVH306",
+        lambda: entry(((0x100000, 0x1EF00000, 1),), modules=((0x1FFFE000, 0x2000, 0, 0),)),
+        info("modules[0].paddr", MODLIST),
+        lambda: entry(((0x100000, 0x1EF00000, 1),), modules=((0x1EFFF000, 0x1000, 0, 0),)),
+    ),
     Row("PVH307", lambda: entry(modules=((RAMDISK, 1, 0, 9),)), info("modules[0].reserved", MODLIST + 0x18), entry),
     Row(
         "PVH308",

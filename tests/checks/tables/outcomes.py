@@ -14,6 +14,7 @@ from tests.checks.cases import (
     RFC,
     Expected,
     Row,
+    after,
     blob,
     bootparams,
     e820,
@@ -145,6 +146,7 @@ E820 = (
         lambda: e820(SANITIZED),
     ),
     Row("PVH421", lambda: e820(SANITIZED[:-1]), warning("e820_table", TABLE), lambda: e820(SANITIZED, {})),
+    Row("PVH421", lambda: e820(SANITIZED[:-1]), warning("e820_table", TABLE), lambda: after(e820(SANITIZED[:-1]))),
     Row("PVH422", lambda: e820((LOW,)), error("e820_table", TABLE), lambda: e820(SANITIZED)),
     Row(
         "PVH422",
