@@ -60,6 +60,8 @@ NEEDS = {
 """The kernels that these folders and files need. All others may need Debian's kernels, but not the RFC kernel."""
 SLOWEST_TESTS = ("--durations=10", "--durations-min=3")
 """So that the output shows which tests take longest."""
+COMPILED_ONCE = {"PYTHONDONTWRITEBYTECODE": ""}
+"""Even if the user's shell forbids it. Otherwise each process, and each that it starts, would compile the tests."""
 _POLL = 0.2
 MOST_AGAIN = 5
 """With more failures than this, the cause is not a busy computer."""
@@ -141,7 +143,7 @@ def run(part: Part, cache: Path, *options: str) -> Done:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env={**os.environ, state.MAY_USE: part.kernels},
+        env={**os.environ, **COMPILED_ONCE, state.MAY_USE: part.kernels},
     )
     return Done(part.name, done.stdout, done.returncode, _failed(cache), time.monotonic() - started)
 

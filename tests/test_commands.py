@@ -325,7 +325,7 @@ def test_answers_about_random_memory_contain_no_escape_sequence() -> None:
 
     for name in COMMANDS:
         if "@STAGE" in COMMANDS[name].takes:
-            for stage in stages.NAMES[1:]:
+            for stage in (stages.NAMES[1], stages.NAMES[-1]):
                 assert "\x1b" not in run(noisy, f"{name} @{stage}")
 
 

@@ -7,6 +7,7 @@ import ast
 import re
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -72,6 +73,8 @@ def _joined(node: ast.JoinedStr) -> str:
 
 def loops_over_each(path: Path) -> Iterator[str]:
     """Yield the loops and comprehensions whose variable is called `each`."""
+    if b"each" not in path.read_bytes():  # Most files are not parsed, which takes seconds for all of them.
+        return
     for node in ast.walk(ast.parse(path.read_bytes())):
         if isinstance(node, ast.For | ast.comprehension) and any(
             isinstance(name, ast.Name) and name.id == "each" for name in ast.walk(node.target)
@@ -87,8 +90,13 @@ class Raised(NamedTuple):
     hint: str | None
 
 
-def errors(path: Path) -> Iterator[Raised]:
-    """Yield the pvhdbg errors that a file creates, with their texts if these are literals."""
+@cache
+def errors(path: Path) -> tuple[Raised, ...]:
+    """Return the pvhdbg errors that a file creates, with their texts if these are literals."""
+    return tuple(_errors(path))
+
+
+def _errors(path: Path) -> Iterator[Raised]:
     for node in ast.walk(ast.parse(path.read_bytes())):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ERRORS and node.args:
             message = _text_of(node.args[0])
@@ -114,6 +122,8 @@ def odd(path: Path) -> list[Text]:
 
 def null_in_docstrings(path: Path) -> list[Text]:
     """Return the docstrings that use JSON's word for None."""
+    if not NULL.search(path.read_text("utf-8")):
+        return []
     return [text for text in texts(path) if text.is_docstring and NULL.search(text.text)]
 
 

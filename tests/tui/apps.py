@@ -65,6 +65,7 @@ class Terminal(io.StringIO):
         self._screen = pyte.Screen(width, height)
         self._stream = pyte.Stream(self._screen)
         self._drawing = threading.Lock()
+        self._lines: list[str] | None = None
 
     @property
     def encoding(self) -> str:  # type: ignore[override]  # StringIO has none
@@ -77,17 +78,22 @@ class Terminal(io.StringIO):
         with self._drawing:
             self.raw += text
             self._stream.feed(text)
+            self._lines = None
         return len(text)
 
     def resize(self, width: int, height: int) -> None:
         with self._drawing:
             self.size = Size(height, width)
             self._screen.resize(height, width)
+            self._lines = None
 
     @property
     def lines(self) -> list[str]:
+        """The text on the screen. A test that waits looks often, and pyte needs milliseconds to make it."""
         with self._drawing:
-            return [line.rstrip() for line in self._screen.display]
+            if self._lines is None:
+                self._lines = [line.rstrip() for line in self._screen.display]
+            return self._lines
 
 
 class RunningTui:

@@ -43,15 +43,15 @@ def large() -> Capture:
 def test_a_guest_full_of_noise_fills_the_screen_exactly(stage: str, noise: str) -> None:
     capture = build.capture_target(build.RandomTarget(1, NOISES[noise]), stage)
     for view in VIEWS:
-        for size in (*SIZES, (60, 16)):
+        for size in ((60, 16), SIZES[-1]):  # the smallest and the largest
             screens.check(screens.of(capture, view, unfolded=view == "boot_params").at(3), size)
 
 
 def test_a_guest_that_reaches_every_limit_is_shown() -> None:
     capture = large()
     for view in VIEWS:
-        for size in SIZES:
-            for cursor in (0, 7, 10, TOO_MANY):
+        for size in (SIZES[0], SIZES[-1]):
+            for cursor in (0, 10, TOO_MANY):
                 screens.check(screens.of(capture, view).at(cursor), size)
 
     assert f"[{TOO_MANY - 1}]" in screens.text(screens.of(capture, "memory").at(TOO_MANY + 9))

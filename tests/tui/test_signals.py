@@ -17,7 +17,7 @@ from tests.tui import kill_at_call, tmux
 from tests.tui.pty_process import ALTERNATE_SCREEN, PtyProcess, on_terminal
 from tests.tui.tmux import Shell
 
-KILLS = int(os.environ.get("PVHDBG_KILLS", "3"))
+KILLS = int(os.environ.get("PVHDBG_KILLS", "2"))
 KILLER = "tests.tui.kill_at_call"
 RECORDING = ("show", "--tui", str(RECORDINGS_DIR / "linux-6.1-microvm-initrd.json"))
 LATEST_CALL = 140_000

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, cast
 
 from tests.paths import ROOT
 
@@ -27,7 +29,7 @@ class Shell:
     def __init__(self, folder: Path, width: int, height: int) -> None:
         self.runtime = folder / "run"
         self.runtime.mkdir()
-        self._socket = f"pvhdbg-test-{os.getpid()}-{os.urandom(4).hex()}"
+        socket = f"pvhdbg-test-{os.getpid()}-{os.urandom(4).hex()}"
         environment = {
             "TERM": "xterm-256color",
             "LC_ALL": "C.UTF-8",
@@ -37,13 +39,23 @@ class Shell:
         }
         settings = [word for name, value in environment.items() for word in ("-e", f"{name}={value}")]
         size = ("-x", str(width), "-y", str(height))
-        self.tmux("-f", "/dev/null", "new-session", "-d", *size, *settings, "-c", str(folder), SHELL)
+        new = ("new-session", "-d", *size, *settings, "-c", str(folder), SHELL)
+        subprocess.run(["tmux", "-L", socket, "-f", "/dev/null", *new], check=True, timeout=TIMEOUT)
+        self._client = subprocess.Popen(
+            ["tmux", "-L", socket, "-C", "attach-session", "-f", "no-output"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            encoding="utf-8",
+            bufsize=1,
+        )
         self.tmux("set", "-g", "status", "off")
         self.wait(PROMPT)
 
     def tmux(self, *words: str) -> str:
-        call = ["tmux", "-L", self._socket, *words]
-        return subprocess.run(call, check=True, capture_output=True, text=True, timeout=TIMEOUT).stdout
+        """Run a command of tmux, and return its output. One client runs all of them: a new process for each, for each
+        look at the screen, would need more CPU time than the programs that are tested.
+        """
+        return ask(self._client, shlex.join(words))
 
     @property
     def text(self) -> str:
@@ -149,7 +161,25 @@ class Shell:
         return [process for process in processes if f"{self.runtime}/" in process]
 
     def end(self) -> None:
-        self.tmux("kill-server")
+        """End the server, and wait for the client, which then ends, too."""
+        self._client.communicate("kill-server\n", timeout=TIMEOUT)
+
+
+def ask(client: subprocess.Popen[str], command: str) -> str:
+    """Send a command to a client of tmux in control mode, and return its output."""
+    commands, answers = cast("IO[str]", client.stdin), cast("IO[str]", client.stdout)
+    commands.write(f"{command}\n")
+    lines: list[str] | None = None
+    numbers = ""
+    for line in answers:
+        if lines is None and line.startswith("%begin ") and line.endswith(" 1\n"):  # 1: a command of this client
+            lines, numbers = [], line.removeprefix("%begin ")
+        elif lines is not None and line == f"%end {numbers}":
+            return "".join(lines)
+        elif lines is not None:
+            assert line != f"%error {numbers}", (command, lines)
+            lines.append(line)
+    raise AssertionError(f"tmux has ended: {command}")
 
 
 def _is_program(process: Path, name: str) -> bool:
