@@ -12,8 +12,11 @@ if TYPE_CHECKING:
     import argparse
 
 
-def show(options: argparse.Namespace) -> Result:
-    """Return the recording as text, or the output of the `-c` commands. On a terminal, --tui opens the TUI instead."""
+def show(options: argparse.Namespace, greeting: str = "") -> Result:
+    """Return the recording as text, or the output of the `-c` commands. On a terminal, --tui opens the TUI instead.
+
+    `greeting` is a line for the user of the TUI.
+    """
     document = load(options.recording)
     if options.command:
         from pvhdbg.boot.session.recorded import RecordedSession
@@ -24,7 +27,8 @@ def show(options: argparse.Namespace) -> Result:
     if options.tui and has_screen():
         from pvhdbg.tui.app import start
 
-        start.run_recording(document, options.recording.name, ascii=options.ascii, theme=options.theme)
+        screen = start.recording_screen(document, options.recording.name, ascii=options.ascii, greeting=greeting)
+        start.run_recording(document, screen._replace(theme=options.theme))
         return Result()
     from pvhdbg.views.report import run_text
 

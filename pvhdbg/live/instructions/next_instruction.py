@@ -44,6 +44,10 @@ class Access(NamedTuple):
     data: bytes | None = None
     why: str = ""
 
+    @property
+    def verb(self) -> str:
+        return {(True, False): "reads", (False, True): "writes"}.get((self.is_read, self.is_written), "changes")
+
 
 class NextInstruction(NamedTuple):
     """The instruction at RIP. `jumps` tells whether a conditional jump jumps; None for every other instruction."""

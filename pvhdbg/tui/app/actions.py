@@ -15,7 +15,7 @@ from pvhdbg.tui.events import steps
 from pvhdbg.tui.events.update import show_stage
 from pvhdbg.tui.screen import changes, state
 from pvhdbg.tui.screen.state import Entry, MemoryRequest, Screen
-from pvhdbg.tui.views import table
+from pvhdbg.tui.views import raw_bytes, table
 from pvhdbg.tui.views.shown import row_of, selected
 from pvhdbg.views.rows import pointer_chain
 
@@ -60,9 +60,12 @@ def _reset_detail(before: Screen, screen: Screen) -> Screen:
 def choose(screen: Screen, view: View) -> Screen:
     """Show a view. The bytes view goes to the address of the selected row, and the paging view translates it."""
     row, before = selected(screen), table.shown(screen)
-    if view is table.BYTES and before is not view and row is not None and row.address is not None:
-        kind = "v" if before.has_virtual_addresses else "p"
-        return go_to(screen, f"{kind} {row.address:#x}", len(row.raw) or MACHINE_WORD)
+    if view is table.BYTES and before is not view:
+        if row is not None and row.address is not None:
+            kind = "v" if before.has_virtual_addresses else "p"
+            return go_to(screen, f"{kind} {row.address:#x}", len(row.raw) or MACHINE_WORD)
+        if (place := raw_bytes.first_place(screen, row)) is not None:
+            return go_to(screen, place)
     if view is table.PAGING and before is not view and row is not None:
         screen = screen._replace(walked=row.address if row.leads_to is None else row.leads_to).at(0, 0)
     return screen._replace(view=view.name)

@@ -124,9 +124,10 @@ def freeze_heap() -> None:
     gc.freeze()
 
 
-def run_recording(document: Document, name: str, *, ascii: bool = False, theme: str = "auto") -> None:  # noqa: A002
-    """Run the TUI over a recording from the file `name`: its stages can be browsed, and its prompt takes pvhdbg's
-    commands.
+def run_recording(document: Document, screen: Screen) -> None:
+    """Run the TUI over a recording: its stages can be browsed, and its prompt takes pvhdbg's commands.
+
+    `screen` is its first screen.
     """
     from pvhdbg import commands
     from pvhdbg.boot.session.recorded import RecordedSession
@@ -137,10 +138,7 @@ def run_recording(document: Document, name: str, *, ascii: bool = False, theme: 
     freeze_heap()
     with terminal.closed_as_hangup(), exit_on_signals(), signals_end_wait(event_queue):
         use_terminal()
-        tui = Tui(
-            recording_screen(document, name, ascii=ascii)._replace(theme=theme),
-            answer=lambda line: commands.run(session, line),
-        )
+        tui = Tui(screen, answer=lambda line: commands.run(session, line))
         event_queue.forward_to(tui.emit)
         threading.Thread(target=lambda: tui.emit(recorded_instructions(document)), daemon=True).start()
         tui.run()
@@ -163,8 +161,10 @@ def run_recorded_tour(tour: TourAndBoots, *, ascii: bool = False, theme: str = "
         tui.run()
 
 
-def recording_screen(document: Document, name: str, *, ascii: bool = False) -> Screen:  # noqa: A002
+def recording_screen(document: Document, name: str, *, ascii: bool = False, greeting: str = "") -> Screen:  # noqa: A002
     """Return the first screen of a recording: at `prepare`, where a live session begins, or at the guest's death.
+
+    `name` is the name of its file, `greeting` a line for the user.
 
     A trace begins at its first instruction.
     """
@@ -193,6 +193,7 @@ def recording_screen(document: Document, name: str, *, ascii: bool = False) -> S
         log=logs[last.stage] if last else state.Log(why="the recording has no stops"),
         log_by_stage=logs,
         trace=_moments(document),
+        output=(f"pvhdbg: {greeting}", "") if greeting else (),
     )
     return show_stage(screen, None if died else _first_index(document))
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.tui.events.update import show_moment, show_stage
 from pvhdbg.tui.screen.state import TrailEntry
+from pvhdbg.tui.views import findings, table
 from pvhdbg.tui.views.shown import capture_rows, row_of
 from pvhdbg.views.rows.row import NOTHING
 
@@ -35,8 +36,11 @@ def back(screen: Screen, _size: object) -> Screen:
 def to_finding(screen: Screen, entry: BootFinding) -> Screen:
     """Go to the row of the finding's field, at the last stage with the finding if the displayed capture lacks it.
 
-    If the field was not read there, go to the last stage before at which it was.
+    If the field was not read there, go to the last stage before at which it was. The end of the guest is in what it
+    printed last.
     """
+    if entry.finding.field.startswith(findings.END):
+        return remember(screen)._replace(view=(table.SERIAL if screen.serial else table.LOG).name)
     target = remember(screen)
     if not entry.is_current:
         stages = [capture.stage for capture in screen.history]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from pvhdbg.checks.finding import INFO, WARNING
@@ -15,6 +16,7 @@ from pvhdbg.tui.views import table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pvhdbg.checks.finding import Finding
     from pvhdbg.tui.draw.layout import Layout
     from pvhdbg.tui.lines.line import Line
     from pvhdbg.tui.lines.signs import Box
@@ -101,6 +103,10 @@ _WORDINGS: tuple[tuple[Sequence[str], str], ...] = (
 )
 
 
+_STRUCTURE = re.compile(r"[.\[]")
+"""What follows the name of a structure in the path of a field."""
+
+
 def _named(screen: Screen, names: Sequence[str], blank: str) -> Line:
     """Draw the tabs, with a sign between key and name for changes and findings."""
     changed, tabs = changed_views(screen), list[tuple[str, str]]()
@@ -113,12 +119,22 @@ def _named(screen: Screen, names: Sequence[str], blank: str) -> Line:
     return [("", " "), *tabs, ("", " ")] if blank else tabs
 
 
+def _findings(screen: Screen, view: View) -> list[Finding]:
+    """Return the findings that the view lists or, for a view of structures, those about its structures."""
+    if view.finding is not None:
+        return [entry.finding for entry in screen.boot_findings]
+    return [finding for finding in screen.findings if _STRUCTURE.split(finding.field)[0] in view.captures]
+
+
 def _sign(screen: Screen, view: View, *, is_changed: bool) -> str:
-    """Return the sign on a tab: a star if something changed; on the tab of the findings, the worst finding's sign."""
-    sign = signs(screen.ascii)
-    if view.finding is None or not screen.boot_findings:
+    """Return the sign on a tab: of the worst finding in the view, but an info only for the view of all findings.
+
+    Without such a finding, a star if something changed.
+    """
+    sign, found = signs(screen.ascii), _findings(screen, view)
+    worst = finding_rows.worst(found).severity if found else INFO
+    if not found or (worst == INFO and view.finding is None):
         return sign.changed if is_changed else " "
-    worst = finding_rows.worst([entry.finding for entry in screen.boot_findings]).severity
     if not screen.ascii:
         return sign.findings.get(worst, " ")
     # The other ASCII signs are letters, which would look like the first letter of the name.

@@ -41,7 +41,7 @@ def lines(screen: Screen, width: int, count: int) -> list[Line]:
 
 
 def _next(screen: Screen) -> Line:
-    capture, here = screen.capture, _instruction(screen)
+    capture, here = screen.capture, code_at.next_instruction(screen)
     if capture is None:
         return []
     label = (classes.PANE_TITLE, f" {'died at' if _is_death(screen) else 'next'}".ljust(_LABEL_WIDTH))
@@ -61,14 +61,6 @@ def _next(screen: Screen) -> Line:
 _JUMPS = {True: "and here it jumps", False: "and here it does not jump"}
 
 
-def _instruction(screen: Screen) -> NextInstruction | None:
-    if screen.moment is not None:
-        return screen.moment.next
-    if screen.past is not None and screen.capture:
-        return screen.next_by_stage.get(screen.capture.stage)
-    return screen.next
-
-
 def _is_death(screen: Screen) -> bool:
     is_dead = screen.run.kind == state.DEAD and screen.past is None
     return is_dead or bool(screen.capture and screen.capture.stage == "died")
@@ -82,8 +74,7 @@ def _text(screen: Screen, here: NextInstruction) -> str:
 
 
 def _access(access: Access) -> Line:
-    verb = {(True, False): "reads", (False, True): "writes"}.get((access.is_read, access.is_written), "changes")
-    place = f"{verb} {text.size(access.size)} at {access.address:#x}"
+    place = f"{access.verb} {text.size(access.size)} at {access.address:#x}"
     if access.why:
         return [(classes.MEANING, f"{place}: "), (classes.ERROR, access.why)]
     if access.data is None:

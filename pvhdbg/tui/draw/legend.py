@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 FIRST = ("help", "continue", "next-stage")
 """The actions that come before all others in the legend, if the guest is stopped."""
 WHILE_RUNNING = ("help", "interrupt")
-ONCE_DEAD = ("help", "restart")
+ONCE_DEAD = ("help", "back-step", "back-stage", "restart")
 WITHOUT_GUEST = ("help",)
 IN_RECORDING = ("help", "next-stage")
 _FIRST = {

@@ -53,10 +53,16 @@ def _style_of_text(line: str) -> str:
 
 
 def _with_picture(screen: Screen, width: int, lines: int) -> list[Line]:
-    if width >= BESIDE:
+    if _has_room_beside(screen, width):
         return _beside(screen, width, lines)
     above = _above(screen, width, lines)
     return [*above, *_rows(screen, width, lines - len(above))]
+
+
+def _has_room_beside(screen: Screen, width: int) -> bool:
+    """Return whether the picture fits beside the table without cutting the types of the entries."""
+    table_width = row_lines.table_width(shown_view.rows(screen), width, with_remarks=False)
+    return width >= BESIDE and table_width + 2 + LEAST_PICTURE <= width
 
 
 def _beside(screen: Screen, width: int, lines: int) -> list[Line]:
@@ -112,7 +118,7 @@ def window(screen: Screen, count: int, lines: int) -> range:
 def rows_visible(screen: Screen, width: int, lines: int) -> int:
     """Return how many rows fit in a view of `lines` lines."""
     body = lines - 1
-    if table.shown(screen).has_picture and width < BESIDE:
+    if table.shown(screen).has_picture and not _has_room_beside(screen, width):
         body -= len(_above(screen, width, body))
     return max(body, 1)
 

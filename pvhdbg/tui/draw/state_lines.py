@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pvhdbg.tui.screen.state import Screen, StageMark
 
 GAP = "   "
-_LONGEST_NAME, _LONGEST_REASON = 20, 40
+_LONGEST_NAME, _LONGEST_REASON, _LONGEST_COMMAND = 20, 40, 16
 
 
 class Part(NamedTuple):
@@ -104,13 +104,15 @@ def _short_machine(machine: str) -> str:
 def _run(screen: Screen) -> tuple[str, ...]:
     run = screen.run
     sign = signs(screen.ascii).runs.get(run.kind, " ")
-    where, how = clean(run.where), clean(run.how)
+    where, how = clean(run.where), clean(ending.how_it_died(screen) if run.kind == state.DEAD else run.how)
     if run.kind == state.STOPPED:
         return (f"{sign} stopped at {where}" if where else f"{sign} stopped",)
     if run.kind == state.RUNNING or (run.kind == state.STARTING and run.since):
         return (f"{sign} {run.kind} {max(int(screen.clock - run.since), 0)} s",)
     if run.kind == state.DEAD:
-        return (f"{sign} died: {how}", f"{sign} died: {where or how}")
+        is_reset = screen.outcome is not None and screen.outcome.watched is not None
+        short = "reset after a panic" if is_reset else where.replace("-", " ") or how
+        return (f"{sign} died: {how}", f"{sign} died: {short}")
     short = f"{sign} {run.kind}"
     long = f"{short}: {where}" if where else short
     return long, long, short
@@ -155,9 +157,17 @@ def _place(screen: Screen) -> tuple[int | None, str | None]:
 
 
 def _symbols(screen: Screen) -> tuple[str, ...]:
-    """Return the wordings for the state of gdb's symbols. `symbols loaded` is dropped first, other states last."""
+    """Return the wordings for the state of gdb's symbols. `symbols loaded` is dropped first, other states last.
+
+    A recording has no gdb.
+    """
+    if screen.run.kind == state.RECORDING:
+        return ("",)
     if screen.symbols == state.LOADED:
         return screen.symbols, "", ""
+    if screen.symbols == state.LOADING and screen.queued_first:
+        waits = cut(clean(screen.queued_first), _LONGEST_COMMAND, signs(screen.ascii).more)
+        return (f"{waits} waits for symbols",)
     return screen.symbols, screen.symbols.replace("loading symbols", "loading"), ""
 
 

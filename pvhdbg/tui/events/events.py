@@ -112,9 +112,10 @@ class SymbolsChanged(NamedTuple):
 
 
 class QueueLength(NamedTuple):
-    """How many of the user's commands wait for the machine thread."""
+    """How many of the user's commands wait for the machine thread, and the first of them: a key or a typed line."""
 
     waiting: int
+    first: str = ""
 
 
 class GdbBusy(NamedTuple):

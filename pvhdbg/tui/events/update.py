@@ -156,7 +156,7 @@ def _with_death(before: Screen, screen: Screen) -> Screen:
     """If the guest has just died, report how and where, and show the findings."""
     if screen.run.kind != state.DEAD or before.run.kind == state.DEAD:
         return screen
-    message = "; ".join(filter(None, (f"the guest died: {screen.run.how}", _rip(screen.run))))
+    message = "; ".join(filter(None, (f"the guest died: {ending.how_it_died(screen)}", _rip(screen.run))))
     written = serial.last_line(screen.serial)
     last = f'pvhdbg: the last line on its serial console (view {table.SERIAL.key}): "{written}"\n' if written else ""
     output = scrollback.add_gdb_output(screen.output, f"pvhdbg: {message}\n{last}")
@@ -245,7 +245,7 @@ def _symbols_changed(screen: Screen, event: events.SymbolsChanged) -> Screen:
 
 
 def _queue_length(screen: Screen, event: events.QueueLength) -> Screen:
-    return screen._replace(queued=event.waiting)
+    return screen._replace(queued=event.waiting, queued_first=event.first)
 
 
 def _lines_wanted(screen: Screen, event: events.LinesWanted) -> Screen:

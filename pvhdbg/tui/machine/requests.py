@@ -26,14 +26,14 @@ class Request(NamedTuple):
 class Requests:
     """The queued requests, and the typed lines.
 
-    `on_change` gets the number of the user's queued requests after each change. It is called under the lock, so its
-    last call has the latest number.
+    `on_change` gets the number of the user's queued requests, and the first of them, after each change. It is called
+    under the lock, so its last call has the latest number.
 
     Typed lines have their own queue: a multi-line command reads its lines up to `end` from it, even if they were typed
     ahead.
     """
 
-    def __init__(self, on_change: Callable[[int], None]) -> None:
+    def __init__(self, on_change: Callable[[int, str], None]) -> None:
         self.current: Request | None = None
         self._on_change = on_change
         self._waiting: deque[Request] = deque()
@@ -126,4 +126,5 @@ class Requests:
         return len(self._lines) + sum(request.kind == STEP for request in self._waiting)
 
     def _report_count(self) -> None:
-        self._on_change(self._count())
+        steps = (request.name for request in self._waiting if request.kind == STEP)
+        self._on_change(self._count(), next(iter((*self._lines, *steps)), None) or "")

@@ -45,7 +45,7 @@ class Worker:
         self._title = title
         self._emit = emit
         self._terminal = terminal
-        self._requests = Requests(lambda waiting: emit(events.QueueLength(waiting)))
+        self._requests = Requests(lambda waiting, first: emit(events.QueueLength(waiting, first)))
         self._debuggee: Debuggee | None = None
         self._image: ImageFacts | None = None
         self._qemu: Qemu | None = None

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pvhdbg.boot.stop.capture import Capture
     from pvhdbg.image.facts import ImageFacts
     from pvhdbg.live.debuggee.code import Code
+    from pvhdbg.live.instructions.next_instruction import NextInstruction
     from pvhdbg.tui.screen.state import Screen
 
 
@@ -27,6 +28,15 @@ def code(screen: Screen) -> Code:
     if capture.stage in screen.code_by_stage:
         return screen.code_by_stage[capture.stage]
     return _recorded(ById(capture), ById(screen.image))
+
+
+def next_instruction(screen: Screen) -> NextInstruction | None:
+    """Return the instruction at RIP of the displayed stop, with what it accesses; None if it is not known."""
+    if screen.moment is not None:
+        return screen.moment.next
+    if screen.past is not None and screen.capture:
+        return screen.next_by_stage.get(screen.capture.stage)
+    return screen.next
 
 
 @lru_cache(8)

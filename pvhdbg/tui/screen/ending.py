@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.text import printable
 from pvhdbg.boot.record.document import HALTED, PANICKED, RUNAWAY
 from pvhdbg.tui.screen import state
+from pvhdbg.tui.screen.findings import boot_findings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,6 +38,16 @@ def message(watched: Watched, *, is_own_machine: bool) -> str:
         printed = " / ".join(printable(line) for line in watched.serial[-_QUOTED:])
         words = "the guest has halted for good" + (f": {printed}" if printed else "")
     return f"{words}. {_KEYS}" if is_own_machine else words
+
+
+def how_it_died(screen: Screen) -> str:
+    """Return how the dead guest died. PVH900 knows whether the guest itself may have asked for a reset."""
+    how = screen.run.how
+    kind, _, possible = how.partition(" (")
+    entries = chain(screen.boot_findings, (entry for find in (boot_findings,) for entry in find(screen)))
+    found = next((entry.finding for entry in entries if entry.finding.code == "PVH900"), None)
+    is_certain = found is not None and found.message.startswith(kind) and "(" not in found.message
+    return kind if possible and is_certain else how
 
 
 def panic_line(lines: Sequence[str]) -> int | None:

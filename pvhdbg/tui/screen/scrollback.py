@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import accumulate, takewhile
 from typing import TYPE_CHECKING
 
@@ -13,12 +14,22 @@ if TYPE_CHECKING:
     Lines = tuple[str, ...]
 
 LINES_KEPT = 5000
+_DEATH = re.compile(r"(?:Program|Thread .{1,40}) received signal (?:SIGQUIT, Quit|SIGABRT, Aborted)\.")
+"""What gdb prints when the guest has died: QEMU's stub reports its run state as a signal, which no guest gets."""
 LONGEST_LINE = 4096
 
 
 def add_gdb_output(lines: Lines, text: str) -> Lines:
-    """Append text from gdb to the lines. The text may be UTF-8, but no control character may reach the terminal."""
-    return _appended(lines, text.replace("\r\n", "\n").split("\n"), _escape_unprintable)
+    """Append text from gdb to the lines. The text may be UTF-8, but no control character may reach the terminal.
+
+    Leave out the signal by which QEMU's stub reports a death: pvhdbg says how the guest died.
+    """
+    parts = text.replace("\r\n", "\n").split("\n")
+    appended = _appended(lines, parts, _escape_unprintable)
+    new = appended[-len(parts) :]
+    if not any(map(_DEATH.fullmatch, new)):
+        return appended
+    return (*appended[: -len(parts)], *(line for line in new if not _DEATH.fullmatch(line)))
 
 
 def add_serial_output(lines: Lines, data: bytes) -> Lines:

@@ -175,10 +175,20 @@ def detail(screen: Screen, _rows: Rows, index: int) -> Detail:
     if index >= len(pairs):
         return Detail()
     pair = pairs[index]
-    words = " ".join(filter(None, ("RIP is here." if pair.is_current else "", _words(_instruction_of(pairs, index)))))
+    here = f"RIP is here. {_accesses(screen)}".rstrip() if pair.is_current else ""
+    words = " ".join(filter(None, (here, _words(_instruction_of(pairs, index)))))
     is_now = screen.run.kind == state.STOPPED and screen.past is None
     stage = screen.run.where if is_now else screen.capture.stage if screen.capture and not screen.moment else ""
     return Detail(note=words, topic=stage if pair.is_current and stage in stages.NAMES else "")
+
+
+def _accesses(screen: Screen) -> str:
+    """Describe what the instruction at RIP can't access: this is why it died, or will die."""
+    here, capture = code_at.next_instruction(screen), screen.capture
+    if here is None or capture is None or here.rip != capture.rip:
+        return ""
+    failing = (access for access in here.accesses if access.why)
+    return " ".join(f"It {it.verb} {text.size(it.size)} at {it.address:#x}: {it.why}." for it in failing)
 
 
 def _words(line: CodeLine | None) -> str:

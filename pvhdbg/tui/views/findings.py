@@ -30,6 +30,10 @@ FIELDS_FROM = 110
 """The least width at which the findings' fields get a column. Their messages name the fields too."""
 
 
+END = "outcome."
+"""The beginning of the field of a finding about the end of the guest."""
+
+
 def rows(screen: Screen) -> Rows:
     return _rows(ById(_groups(screen)), ById(screen.machine))
 
@@ -85,14 +89,14 @@ def empty(_screen: Screen) -> str:
 def draw(screen: Screen, rows: Rows, shown: range, width: int) -> list[Line]:
     """Draw each finding with the last stage that has it. Findings that the displayed capture lacks are dim."""
     look = row_lines.look(screen, rows, width)
-    stage_width = max((len(entry.stages[-1]) for entry in screen.boot_findings), default=0)
+    stage_width = max((len(_stage(entry)) for entry in screen.boot_findings), default=0)
     drawn, groups = [], _groups(screen)
     for index in shown:
         group, field = groups[index], rows[index].value if width >= FIELDS_FROM else None
         entry = group[0]
         line: Line = [
             *row_lines.signed(look._replace(findings=(entry.finding,))),
-            (classes.OFFSET, entry.stages[-1].ljust(stage_width) + "  "),
+            (classes.OFFSET, _stage(entry).ljust(stage_width) + "  "),
             (classes.NAME, "" if field is None else row_lines.cell(field, look.columns.value, look)),
             (classes.MEANING, rows[index].meaning),
         ]
@@ -100,6 +104,11 @@ def draw(screen: Screen, rows: Rows, shown: range, width: int) -> list[Line]:
             row_lines.starred(screen, line if entry.is_current else styled(line, classes.OLD), is_new=entry.is_new)
         )
     return drawn
+
+
+def _stage(entry: BootFinding) -> str:
+    """Return the last stage that has the finding. A finding about the end of the guest has none."""
+    return "end" if entry.finding.field.startswith(END) else entry.stages[-1]
 
 
 def _last_output(screen: Screen) -> str:
@@ -113,7 +122,10 @@ def detail(screen: Screen, _rows: Rows, index: int) -> Detail:
     group = _groups(screen)[index]
     at_stages = dict.fromkeys(stage for entry in group for stage in entry.stages)
     is_current = any(entry.is_current for entry in group)
-    places = ", ".join("the death" if stage == stages.DIED else stage for stage in at_stages)
+    names = {stages.DIED: "the death"}
+    if any(entry.finding.field.startswith(END) for entry in group):
+        names |= dict.fromkeys(at_stages, "the end of the guest")
+    places = ", ".join(dict.fromkeys(names.get(stage, stage) for stage in at_stages))
     note = f"Found at {places}{'' if is_current else '; not at the displayed stage'}."
     if stages.DIED in at_stages:
         note = f"{_last_output(screen)}{note}"

@@ -111,6 +111,17 @@ def _hex(memory: Bytes, offset: int, chunk: bytes) -> Line:
     ]
 
 
+def first_place(screen: Screen, row: Row | None) -> str | None:
+    """Return what to show if the selected row has no address: where it leads or, if nothing is shown yet, RIP's code.
+
+    None if the bytes that are shown already stay.
+    """
+    if row is not None and row.leads_to is not None:
+        return f"p {row.leads_to:#x}"
+    rip = screen.capture.rip if screen.capture else None
+    return None if rip is None or screen.bytes.data or screen.bytes.why else f"v {rip:#x}"
+
+
 def past_end(screen: Screen, count: int) -> Screen:
     """Move the cursor to the first or last row or, if it is already there, read the memory before or after that row."""
     end = 0 if count < 0 else max(len(rows(screen)) - 1, 0)

@@ -85,10 +85,10 @@ def _columns(rows: ById[Rows], width: int) -> Columns:
     )
 
 
-def table_width(rows: Rows, width: int) -> int:
-    """Return the width that the entries of a map need, with their findings; 0 if there are no entries."""
+def table_width(rows: Rows, width: int, *, with_remarks: bool = True) -> int:
+    """Return the width that the entries of a map need, with or without the remarks; 0 if there are no entries."""
     columns = _columns(ById(rows), width)
-    return 2 + columns.label + sum(columns.cells) + 9 if columns.cells else 0
+    return 2 + columns.label + sum(columns.cells if with_remarks else columns.cells[:-1]) + 9 if columns.cells else 0
 
 
 def _tables(rows: Sequence[Row]) -> list[tuple[str, ...]]:

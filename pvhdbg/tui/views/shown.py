@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from pvhdbg.tui.screen import changes, finding_rows
 from pvhdbg.tui.screen.by_id import CACHED, ById
 from pvhdbg.tui.views import table
+from pvhdbg.views.rows.row import Row
 
 if TYPE_CHECKING:
     from pvhdbg.boot.stop.capture import Capture
     from pvhdbg.tui.screen.changes import Before
     from pvhdbg.tui.screen.state import Screen
     from pvhdbg.tui.views.view import Decode, Rows, View
-    from pvhdbg.views.rows.row import Row
 
 
 def rows(screen: Screen) -> Rows:
@@ -24,10 +24,24 @@ def rows(screen: Screen) -> Rows:
         return view.rows(view.at_source(screen))
     screen = view.at_source(screen)
     decoded = capture_rows(screen, view)
+    absent = tuple(ABSENT[finding.code] for finding in screen.findings if finding.code in ABSENT)
+    if absent:
+        decoded = _without_absent(ById(decoded), absent)
     if not screen.only_changes:
         return decoded
     unfolded = capture_rows(screen._replace(unfolded=True), view)
     return _changed(ById(decoded), ById(unfolded), ById(screen.old_values))
+
+
+ABSENT = {"PVH212": "memory_map.entries[", "PVH301": "modules["}
+"""Findings about memory that the machine does not have, and where the paths of the zeros begin that are read there."""
+
+
+@lru_cache(CACHED)
+def _without_absent(rows: ById[Rows], absent: tuple[str, ...]) -> Rows:
+    """Leave out the rows of zeros that were read where no memory is."""
+    kept = tuple(row for row in rows.value if not row.path.startswith(absent))
+    return kept if len(kept) == len(rows.value) else (*kept, Row("", "no memory there: all bytes read as 0", ""))
 
 
 def cursor(screen: Screen) -> int:

@@ -40,13 +40,18 @@ def span(start: int, end: int) -> str:
 
 
 def scale_label(value: int) -> str:
-    """Return the label of an address on a scale: `640K`, `1M` or `4G` for a multiple of such a unit, otherwise hex."""
+    """Return the label of an address on a scale: `640K`, `1M` or `4G` for a multiple of such a unit, otherwise hex.
+
+    Less than a page above such an address, it is `1G+0x90`.
+    """
     if value == 0:
         return "0"
     for shift, unit in ((40, "T"), (30, "G"), (20, "M"), (10, "K")):
         whole, rest = divmod(value, 1 << shift)
         if whole and not rest:
             return f"{whole}{unit}" if whole < 10_000 else f"{value:#x}"
+        if whole and unit != "K" and rest < 4096 and whole < 10_000:
+            return f"{whole}{unit}+{rest:#x}"
     return f"{value:#x}"
 
 

@@ -291,7 +291,7 @@ class Queue:
     def __init__(self) -> None:
         self.counts: list[int] = []
         self.done: list[str] = []
-        self.requests = Requests(self.counts.append)
+        self.requests = Requests(lambda count, _first: self.counts.append(count))
 
     def put(self, *kinds: str) -> None:
         for kind in kinds:
@@ -386,3 +386,14 @@ def test_after_close_no_request_runs_and_no_reader_waits(request_queue: Queue) -
     assert None is request_queue.requests.next()
     assert None is request_queue.requests.read_line(lambda _waiting: None)
     assert LINE != STEP
+
+
+def test_the_first_waiting_request_is_reported_by_its_key_or_line() -> None:
+    reported: list[tuple[int, str]] = []
+    requests = Requests(lambda count, first: reported.append((count, first)))
+    requests.put(INTERNAL, lambda: None)
+    requests.put(STEP, lambda: None, "F5")
+    requests.put_line("p 1", lambda: None)
+    requests.close()
+
+    assert [(0, ""), (1, "F5"), (2, "p 1")] == reported[:3]

@@ -6,8 +6,10 @@ import re
 
 import pytest
 
+from pvhdbg.checks.finding import Finding
 from pvhdbg.tui.lines import classes
 from pvhdbg.tui.screen.state import Screen
+from pvhdbg.views.rows.text import scale_label
 from tests import build
 from tests.tui import screens
 from tests.tui.screens import at, line, lines, styled, text
@@ -139,3 +141,25 @@ def test_the_sign_for_letters_that_do_not_fit_is_explained_if_it_is_drawn() -> N
     assert "+ several" in line(at("prepare", "memory"), "k kernel", (80, 20))
     assert "+ several" in line(at("prepare"), "k kernel", (100, 32))
     assert "+ several" not in text(at("prepare"), LARGE)
+
+
+def test_a_map_of_huge_ranges_is_below_the_picture_so_that_its_types_are_not_cut() -> None:
+    shown = text(mapped((0xFFFFFFFF00000000, 0xFFFFFFFFFFFFFFF0, 2), (0, 0x9FC00, 1)), LARGE)
+
+    assert "▒ RESERVED" in shown
+    assert "0x1fffffffefffffff0" in shown
+
+
+def test_where_no_memory_is_the_zeros_that_are_read_are_no_rows() -> None:
+    absent = Finding("PVH212", "error", "the map's 6 entries cannot be read (no memory)", "memory_map.paddr")
+    shown = text(at("prepare", "memory", findings=(absent,)), (120, 40))
+
+    assert "no memory there: all bytes read as 0" in shown
+    assert "[0]" not in shown
+    assert "[0]" in text(at("prepare", "memory"), (120, 40))
+
+
+def test_an_address_just_above_a_round_one_has_a_short_label() -> None:
+    assert "1G+0x90" == scale_label(0x40000090)
+    assert "0x40001090" == scale_label(0x40001090)
+    assert "0x90090" == scale_label(0x90090)

@@ -62,7 +62,7 @@ def test_the_question_before_quitting_is_over_the_screen() -> None:
     assert "magic" in shown
 
 
-OTHER_STATES = ("interrupt", "restart")
+OTHER_STATES = ("interrupt", "restart", "back-step", "back-stage")
 """Actions for a running guest, and for a dead one."""
 
 
@@ -72,7 +72,7 @@ def test_the_legend_has_no_keys_for_a_running_guest_if_no_guest_runs(kind: str, 
     shown = lines(at("entry", focus=focus, run=Run(kind)), (300, 40))[-1]
 
     assert [] == [words for words in ("F5", "F6", "F10", "F11", "interrupt") if words in shown]
-    assert (kind == state.DEAD) == ("F4 restart" in shown)
+    assert [kind == state.DEAD] * 3 == [it in shown for it in ("F4 restart", "F7 before the death", "F8 stage before")]
     assert "quit" in shown
 
 

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from pvhdbg.boot.record.document import DEAD, PANICKED, Outcome, Watched
 from pvhdbg.checks.finding import Finding
+from pvhdbg.tui.app.start import recording_screen
+from pvhdbg.tui.events import events
+from pvhdbg.tui.events.update import update
 from pvhdbg.tui.lines import classes
 from pvhdbg.tui.screen import state
 from pvhdbg.tui.screen.state import BootFinding, Run, StageMark
+from tests.tui import screens
 from tests.tui.screens import at, lines, styled
 
 HERE = at("prepare")
@@ -68,7 +73,7 @@ def test_the_cause_of_a_death_is_shortened_before_its_place_is_dropped() -> None
     long = "triple fault (or the guest itself asked for a reset or shutdown)"
     run = Run(state.DEAD, "triple-fault", 0.0, long, 0xFFFFFFFF8305A2B3, "xen_prepare_pvh+0xb4")
 
-    assert "✖ died: triple-fault   long64   0xffffffff8305a2b3 xen_prepare_pvh+0xb4" in lines(HERE._replace(run=run))[0]
+    assert "✖ died: triple fault   long64   0xffffffff8305a2b3 xen_prepare_pvh+0xb4" in lines(HERE._replace(run=run))[0]
     assert f"✖ died: {long}" in lines(HERE._replace(run=run), (200, 60))[0]
 
 
@@ -156,3 +161,50 @@ def test_a_stop_between_two_stages_has_a_sign_of_its_own(size: tuple[int, int], 
         assert sign not in lines(here, size)[1]
         assert between.index(f"{stage} ") < between.index(sign)
         assert last or between.index(sign) < between.index("kernel")
+
+
+def test_a_death_has_one_wording_everywhere_the_finding_decides_which() -> None:
+    death = Run(state.DEAD, "triple-fault", how="triple fault (or the guest itself asked for a reset or shutdown)")
+    certain = BootFinding(
+        Finding("PVH900", "error", "triple fault at 0x1 f", "registers.rip"), ("died",), is_current=True
+    )
+    unknown = certain._replace(finding=certain.finding._replace(message="triple fault at 0x1 f (or the guest itself)"))
+    shown = [lines(HERE._replace(run=death, boot_findings=(it,)), (200, 60))[0] for it in (certain, unknown)]
+
+    assert "✖ died: triple fault   " in shown[0]
+    assert "✖ died: triple fault (or the guest itself asked for a reset or shutdown)" in shown[1]
+
+
+def test_a_reset_after_a_panic_is_not_called_a_triple_fault_where_its_reason_does_not_fit() -> None:
+    outcome = Outcome("e820", DEAD, watched=Watched(PANICKED, 0, None, None, "no"))
+    run = Run(state.DEAD, "triple-fault", how="the machine was reset after the kernel panicked: " + "no root " * 9)
+    screen = HERE._replace(run=run, outcome=outcome)
+
+    assert "✖ died: reset after a panic" in lines(screen, (100, 30))[0]
+
+
+def test_a_queued_command_and_what_it_waits_for_are_named() -> None:
+    screen = update(HERE._replace(symbols=state.LOADING), events.QueueLength(1, "F5"))
+
+    assert "F5 waits for symbols" in lines(screen, (120, 40))[0]
+    assert "1 command queued" in lines(screen)[1]
+    assert "waits" not in lines(update(screen, events.QueueLength(0)), (120, 40))[0]
+
+
+def test_a_recording_has_its_name_and_no_word_about_symbols() -> None:
+    screen = recording_screen(screens.boot(), "boot.json")
+
+    assert "boot.json" in lines(screen, (120, 40))[0]
+    assert "symbols" not in lines(screen, (200, 60))[0]
+
+
+@pytest.mark.parametrize(("is_ascii", "sign"), [(False, "2✖mod"), (True, "2!mod")])
+def test_the_tab_of_a_view_with_a_bad_row_has_the_findings_sign(is_ascii: bool, sign: str) -> None:
+    bad = Finding("PVH306", "error", "too large", "modules[0].size")
+    info = Finding("PVH201", "info", "a gap", "memory_map.entries[0]")
+    other = Finding("PVH209", "error", "no RAM", "kernel.segments[0]")
+    tabs = screens.text(HERE._replace(findings=(bad, info, other), ascii=is_ascii), (120, 40)).splitlines()[4]
+
+    assert sign in tabs
+    assert "3 memory" in tabs or "3*memory" in tabs
+    assert "1✖" not in tabs

@@ -48,3 +48,13 @@ def test_an_escape_is_not_cut_in_output_byte_by_byte_either() -> None:
 def test_guest_output_is_bytes_and_gdb_output_is_text() -> None:
     assert ("\\xc3\\xa4 \\\\",) == add_serial_output((), "ä \\".encode())
     assert ("ä \\",) == add_gdb_output((), "ä \\")
+
+
+def test_the_signal_by_which_the_stub_reports_a_death_is_left_out_and_all_others_stay() -> None:
+    death = ("", "Program", " received signal ", "SIGQUIT", ", Quit.\n", "f () at x.c:1\n")
+    lines = add_gdb_output((), "(gdb) c\n")
+    for text in death:
+        lines = add_gdb_output(lines, text)
+
+    assert ("(gdb) c", "f () at x.c:1", "") == lines
+    assert "received signal SIGINT" in add_gdb_output((), "\nProgram received signal SIGINT, Interrupt.\n")[1]

@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 
 from pvhdbg.live.debuggee.code import Code, CodeLine
+from pvhdbg.live.instructions.next_instruction import Access, NextInstruction
 from pvhdbg.tui.app import actions
 from pvhdbg.tui.draw.layout import Size
 from pvhdbg.tui.lines import classes, highlight
 from pvhdbg.tui.lines.line import plain
 from pvhdbg.tui.screen import state
+from pvhdbg.tui.screen.state import Run
 from pvhdbg.tui.views import code as view
 from tests.tui import screens
 
@@ -124,3 +126,15 @@ def test_an_instruction_is_in_colors() -> None:
     assert [classes.CODE_KEYWORD, classes.CODE_REGISTER, classes.CODE_NUMBER, classes.CODE_NAME] == [
         style for style, _ in line if style
     ]
+
+
+def test_at_a_death_the_detail_says_what_the_instruction_could_not_access() -> None:
+    here = NextInstruction(
+        0x1000, "movq (%rsi), %rax", (Access(0xFFFF888040000000, 8, True, False, None, "not mapped"),)
+    )
+    assert SCREEN.now is not None
+    screen = SCREEN._replace(now=SCREEN.now._replace(rip=0x1000), next=here, run=Run(state.DEAD, "triple-fault"))
+    readable = screen._replace(next=here._replace(accesses=(Access(0x10, 8, True, False, bytes(8)),)))
+
+    assert "RIP is here. It reads 8 bytes at 0xffff888040000000: not mapped." in screens.text(screen, (120, 40))
+    assert "It reads" not in screens.text(readable, (120, 40))

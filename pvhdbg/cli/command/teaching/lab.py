@@ -140,7 +140,7 @@ def _open(options: argparse.Namespace) -> Result:
         if options.what or lab_boots.changes_boot(options):
             raise UserError("this lab is about a recording: no options allowed", "run `pvhdbg lab open`")
         options.recording, options.tui, options.command = chosen.folder / chosen.recording, True, []
-        shown = show.show(options)
+        shown = show.show(options, lab_text.in_one_line(chosen))
         return _with_task(shown, chosen)
     launch = lab_boots.launch_options(chosen, (), options)
     launch.kernel = Path(options.what[0]) if options.what else None
