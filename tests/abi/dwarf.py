@@ -6,6 +6,8 @@ import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
+from tests import kernels
+
 IN_GDB = Path(__file__).with_name("in_gdb.py")
 
 
@@ -35,7 +37,8 @@ class Dwarf(NamedTuple):
 def read(vmlinux: Path, structs: list[str], enums: list[str]) -> Dwarf:
     """Ask gdb for structures and enums. The result omits names that the kernel does not have."""
     environment = os.environ | {"REQUEST": json.dumps({"structs": structs, "enums": enums})}
-    command = ["gdb", "-nx", "-batch", "-x", str(IN_GDB), str(vmlinux)]
+    index = [word for command in kernels.GDB_INDEX for word in ("-iex", command)]
+    command = ["gdb", "-nx", *index, "-batch", "-x", str(IN_GDB), str(vmlinux)]
     done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120, env=environment)
     answer = json.loads(done.stdout)
     layouts = {

@@ -222,7 +222,7 @@ def test_memory_full_of_one_byte_gives_a_bounded_number_of_printable_findings(
     assert_bounded(hostile(build.RandomTarget(0, byte), image))
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_random_memory_gives_a_bounded_number_of_printable_findings(seed: int) -> None:
     assert_bounded(hostile(build.RandomTarget(seed), LINUX if seed % 2 else None))
 

@@ -16,7 +16,7 @@ import pytest
 from tests import tiny
 from tests.cli import shell
 
-KILLS = int(os.environ.get("PVHDBG_KILLS", "3"))
+KILLS = int(os.environ.get("PVHDBG_KILLS", "2"))
 LATEST = 0.8
 """Seconds after the start. By then the guest runs, unless the machine is very busy."""
 

@@ -1,6 +1,6 @@
 """The table of targets. To add one: a file with a `Target` in this folder, and a row here.
 
-The tests run some thousand inputs of each (`test_fuzz.py`), `make fuzz` as many as you like.
+The tests run some hundred inputs of each (`test_fuzz.py`), `make fuzz` as many as you like.
 """
 
 from __future__ import annotations

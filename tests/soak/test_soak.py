@@ -27,13 +27,13 @@ def test_sessions_side_by_side_leave_nothing() -> None:
 
 
 def test_the_memory_of_a_session_does_not_grow_with_its_stops() -> None:
-    first, last = sessions.step((500, 1_000))
+    first, last = sessions.step((200, 500))
 
     assert last.pvhdbg - first.pvhdbg < sessions.MOST_GROWTH, (first, last)
 
 
 def test_a_random_walk_is_always_where_a_run_forward_is() -> None:
-    result = walks.walk(walks.path_of("teaching"), SEED, 40)
+    result = walks.walk(walks.path_of("teaching"), SEED, 25)
 
     assert [] == result.wrong
     assert {"F6", "F7", "F8", "F11", "continue", walks.BACK, walks.FORWARD} == set(result.moves)

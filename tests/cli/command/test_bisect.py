@@ -122,8 +122,9 @@ def test_a_vmm_that_leaves_no_gdt_kills_a_guest_that_loads_a_segment_first(tmp_p
     assert ["base 0x0, limit 0x0"] == [item["after"] for item in document["cause"]]
 
 
-def test_linux_without_xen_dies_of_a_start_info_of_version_0(debian_vmlinux: Path) -> None:
-    done = pvhdbg("diff", "--bisect", "rfc2017", "qemu", debian_vmlinux, "--timeout", "120")
+@pytest.mark.parametrize("kernel", ["5.10", "sid", "6.1-686"])
+def test_linux_without_xen_dies_of_a_start_info_of_version_0(kernel: str, find_vmlinux: Callable[[str], Path]) -> None:
+    done = pvhdbg("diff", "--bisect", "rfc2017", "qemu", find_vmlinux(kernel), "--timeout", "120")
 
     assert (0, "") == (done.status, done.err)
     assert done.out.startswith("qemu works: done: reached e820")
