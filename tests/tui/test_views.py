@@ -137,7 +137,7 @@ def test_source_is_shown_with_line_numbers() -> None:
     shown = text(at("prepare", "code", code=Code("enlighten.c", source)))
 
     assert "   9  if (x)" in shown
-    assert "▸ ▶   10          return;" in shown
+    assert "▸ ▶   10      return;" in shown
 
 
 def test_selected_bytes_are_in_brackets() -> None:
@@ -189,7 +189,7 @@ def test_the_serial_console_follows_its_end_and_wraps_long_lines() -> None:
     shown = lines(at("prepare", "serial", serial=serial))
 
     assert "serial console, 32 lines, following the end" in shown[3]
-    assert ["line 29", "x" * 77, "end"] == [line.strip("│ ") for line in shown[16:19]]
+    assert ["line 29", "x" * 77, "end"] == [line.strip("│ ") for line in shown[18:21]]
 
 
 def test_the_serial_console_can_be_scrolled() -> None:
@@ -231,8 +231,8 @@ def test_the_title_of_scrolled_gdb_output_shows_the_position() -> None:
     screen = at("prepare", output=tuple(f"line {n}" for n in range(5000)), output_top=1234)
     shown = lines(screen)
 
-    assert "└ gdb from line 1235 of 5000 ─" in shown[-6]
-    assert "line 1234" == shown[-5].strip()
+    assert "└ gdb from line 1235 of 5000 ─" in shown[-5]
+    assert "line 1234" == shown[-4].strip()
     assert "line 4999" == lines(screen._replace(output_top=None))[-2].strip()
 
 

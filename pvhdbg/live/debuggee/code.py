@@ -28,6 +28,8 @@ _LONG_BITS, _FAR_JUMP, _FAR_JUMP_SIZE = 64, b"\xea", 7
 """A far jump to the next instruction. It has the opcode, a 4-byte offset and a 2-byte selector."""
 _RIP_RELATIVE = pattern(r"(-?)(?:0x)?([0-9a-f]+)\(%rip\)")
 _LONGEST = 15
+TAB = 4
+"""The width of a tab in source: narrow panes have no room for more."""
 _RECORDED = 32
 """The most instructions that are recorded before RIP, and from it on."""
 _LEAD, _GAP = 6, 12
@@ -114,7 +116,7 @@ class _Files:
             return
         for number in range(self._first(place, text), place.number + 1):
             is_current = current and number == place.number
-            yield CodeLine(text[number - 1].expandtabs(), None, number, is_current, path=place.path)
+            yield CodeLine(text[number - 1].expandtabs(TAB), None, number, is_current, path=place.path)
         self._shown[place.path] = place.number
 
     def _first(self, place: Place, text: Sequence[str]) -> int:

@@ -84,7 +84,10 @@ class CodeReader(NamedTuple):
         shown = tuple(with_source(lines, places))
         source = next((line.source for line in shown if line.current and line.address is not None), "")
         title = f"{code.bits}-bit instructions"
-        return Code(f"{source}, with its {title}" if source else title, shown)
+        is_readable = any(line.text for line in shown if line.number is not None)
+        if source:
+            title = f"{source}, with its {title}" if is_readable else f"{source}, {title} (its source is not here)"
+        return Code(title, shown)
 
     def frame(self) -> Results:
         """Return MI's description of the selected frame; empty without symbols, or if gdb can't describe it."""

@@ -150,7 +150,8 @@ def _last(screen: Screen, _size: Size) -> Screen:
 
 def _focus(step: int) -> Action:
     def move(screen: Screen, _size: Size) -> Screen:
-        focuses = [pane for pane in FOCUSES if pane != state.CARD or tour_room.is_shown(screen)]
+        absent = (state.DETAIL if table.shown(screen).text else "", "" if tour_room.is_shown(screen) else state.CARD)
+        focuses = [pane for pane in FOCUSES if pane not in absent or pane == screen.focus]
         return screen._replace(focus=focuses[(focuses.index(screen.focus) + step) % len(focuses)])
 
     return move

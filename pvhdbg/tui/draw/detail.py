@@ -11,7 +11,7 @@ from pvhdbg.tui.lines.line import clean, fit, length
 from pvhdbg.tui.lines.signs import signs
 from pvhdbg.tui.screen import memory_at, state
 from pvhdbg.tui.screen.by_id import ById
-from pvhdbg.tui.views import table
+from pvhdbg.tui.views import row_lines, table
 from pvhdbg.tui.views.row_lines import sign_of
 from pvhdbg.tui.views.shown import cursor, rows, selected
 from pvhdbg.views.explain import lookup
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 BYTES_SHOWN = 16
 GAP = "   "
 NO_BREAK = "\xa0"
-LONG = 30
-"""A value or meaning of more characters than this may not fit on its row."""
 
 
 def detail(screen: Screen, width: int, lines: int) -> list[Line]:
@@ -100,6 +98,8 @@ def _subject(screen: Screen) -> Row | None:
 def _detail(screen: Screen, row: Row) -> Detail:
     screen = table.shown(screen).at_source(screen)
     about = table.shown(screen).detail(screen, rows(screen), cursor(screen))
+    if row.path and not row.folded:
+        about = about._replace(cut=row_lines.cut_texts(row, rows(screen), screen.columns, about.findings))
     if screen.capture and row.leads_to is not None and not about.finding_first:
         about = about._replace(chains=_chains(ById(screen.capture), row, signs(screen.ascii).to))
     if row.raw and not row.path:
@@ -130,7 +130,7 @@ def _one_line(row: Row, about: Detail, *, ascii: bool) -> Line:  # noqa: A002
     """Draw everything on one line, with the old value and the findings first, since the rest may be cut."""
     name = row.path if row.name.startswith("[") else row.name
     news = [(classes.DETAIL_NAME, name), *_was(about, ascii=ascii), *_findings(about, ascii=ascii)]
-    return _joined([*news, *_leading(about), *_place_and_bytes(row), *_long_texts(row), *_sentences(row, about)])
+    return _joined([*news, *_leading(about), *_place_and_bytes(row), *_cut_texts(about), *_sentences(row, about)])
 
 
 @lru_cache(64)
@@ -142,7 +142,7 @@ def _lines(row: ById[Row], about: Detail, width: int, *, ascii: bool) -> list[Li
     head = _broken([*_head(row.value), *_was(about, ascii=ascii)], width)
     findings = _paragraphs(_findings(about, ascii=ascii), width, ascii=ascii)
     sentences = (classes.DETAIL, " ".join(words for _, words in _sentences(row.value, about)))
-    rest = [sentences] if about.finding_first else [*_long_texts(row.value), *_leading(about), sentences]
+    rest = [sentences] if about.finding_first else [*_cut_texts(about), *_leading(about), sentences]
     first = [*findings, *head] if about.finding_first else [*head[:1], *findings, *head[1:]]
     return first + _paragraphs(rest, width, ascii=ascii)
 
@@ -217,10 +217,8 @@ def _words(finding: Finding) -> str:
     return f"{finding.code} {finding.severity}: {clean(finding.message)}"
 
 
-def _long_texts(row: Row) -> Line:
-    """Return the value and the meaning, each only if it may not fit on the row."""
-    texts = () if row.folded or not row.path else (row.value, row.meaning)
-    return [(classes.DETAIL, words) for words in texts if len(words) > LONG]
+def _cut_texts(about: Detail) -> Line:
+    return [(classes.DETAIL, words) for words in about.cut]
 
 
 def _sentences(row: Row, about: Detail) -> Line:

@@ -125,7 +125,7 @@ def _views(screen: Screen, plan: Layout) -> list[Line]:
     """Draw the view and, if there is room, other views under it, and the code and the registers beside it."""
     if not plan.view:
         return []
-    drawn = panes.view(screen, plan.inner, plan.chosen, names_new=True)
+    drawn = panes.view(screen, plan.inner, plan.chosen, is_chosen=True)
     for under in plan.under:
         other = screen._replace(view=under.view.name, focus=state.PROMPT)
         drawn += [boxes.over(screen, plan, under.view), *panes.view(other, plan.inner, under.lines)]

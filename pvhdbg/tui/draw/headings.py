@@ -39,7 +39,8 @@ def with_new_views(screen: Screen, width: int) -> Line:
     words = f"{signs(screen.ascii).changed} new: {new} "
     left = width - len(words) - 1
     drawn = heading(screen, left)
-    if not new or length(drawn) > left or screen.run.kind == state.DEAD:
+    is_short = screen.view == table.BYTES.name and drawn != heading(screen)
+    if not new or length(drawn) > left or is_short or screen.run.kind == state.DEAD:
         return heading(screen, width)
     return [*fit(drawn, left + 1), (classes.CHANGED, words)]
 

@@ -13,6 +13,8 @@ from pvhdbg.tui.views import row_lines, table
 from pvhdbg.tui.views import shown as shown_view
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pvhdbg.tui.lines.line import Line
     from pvhdbg.tui.screen.state import Screen
 
@@ -22,26 +24,28 @@ STACKED = 24
 """The least number of lines at which the memory picture above the table is drawn in full."""
 LEAST_PICTURE = 46
 _LEAST_ROWS = 4
+CONTINUED = "  "
+"""Begins a line that continues the line above it, in a view of text."""
 
 
-def view(screen: Screen, width: int, lines: int, *, names_new: bool = False) -> list[Line]:
-    """Draw the view: exactly `lines` lines of `width` cells. With `names_new`, name other views that are new."""
+def view(screen: Screen, width: int, lines: int, *, is_chosen: bool = False) -> list[Line]:
+    """Draw a view: exactly `lines` lines of `width` cells. Only the chosen view has a picture and names new views."""
     more = signs(screen.ascii).more
     source, is_as_of = table.shown(screen).at_source(screen), bool(table.shown(screen).as_of(screen))
-    first = headings.with_new_views(screen, width) if names_new else headings.heading(screen, width)
-    body = [first, *_body(screen if source is screen else source, width, lines - 1)]
+    first = headings.with_new_views(screen, width) if is_chosen else headings.heading(screen, width)
+    body = [first, *_body(source, width, lines - 1, is_chosen=is_chosen)]
     drawn = [fit(body[index] if index < len(body) else [], width, more) for index in range(lines)]
     if is_as_of or (screen.run.kind == state.RUNNING and not table.shown(screen).is_live):
         return [drawn[0], *(styled(line, classes.OLD) for line in drawn[1:])]
     return drawn
 
 
-def _body(screen: Screen, width: int, lines: int) -> list[Line]:
+def _body(screen: Screen, width: int, lines: int, *, is_chosen: bool) -> list[Line]:
     view = table.shown(screen)
     if view.text:
-        words = text_lines.wrapped(screen, view.lines_of(screen), screen.text_top, width - 1, lines)
+        words = text_lines.wrapped(screen, view.lines_of(screen), screen.text_top, width - 1, lines, CONTINUED)
         return [[(_style_of_text(line), f" {line}")] for line in words] or _nothing(view.empty(screen))
-    return _with_picture(screen, width, lines) if view.has_picture else _rows(screen, width, lines)
+    return _with_picture(screen, width, lines) if view.has_picture and is_chosen else _rows(screen, width, lines)
 
 
 def _style_of_text(line: str) -> str:
@@ -67,12 +71,27 @@ def _has_room_beside(screen: Screen, width: int) -> bool:
 
 def _beside(screen: Screen, width: int, lines: int) -> list[Line]:
     """Draw the table as wide as it needs to be, and the picture in the remaining columns."""
-    wanted = row_lines.table_width(shown_view.rows(screen), width)
-    right = min(max(width - wanted - 2, LEAST_PICTURE), width // 2)
-    left = width - right - 2
+    left = _table_width(screen, width)
+    right = width - left - 2
     rows = [*_rows(screen, left, lines), *[[]] * lines]
     picture = [*memory_pane.stacked(screen, right, lines), *[[]] * lines]
     return [[*fit(rows[index], left), ("", "  "), *picture[index]] for index in range(lines)]
+
+
+def _table_width(screen: Screen, width: int) -> int:
+    """Return the width of the rows, which may have the picture beside them."""
+    if not table.shown(screen).has_picture or width < BESIDE:
+        return width
+    wanted = row_lines.table_width(shown_view.rows(screen), width)
+    return width - min(max(width - wanted - 2, LEAST_PICTURE), width // 2) - 2
+
+
+def row_at(screen: Screen, width: int, lines: int, line: int) -> int | None:
+    """Return the index of the row that is drawn in a line below the heading of the chosen view."""
+    visible = rows_visible(screen, width, lines)
+    source = table.shown(screen).at_source(screen)
+    drawn, at = rows_drawn(source, _table_width(screen, width), visible), line - (lines - 1 - visible)
+    return drawn[at][0] if 0 <= at < len(drawn) else None
 
 
 def _above(screen: Screen, width: int, lines: int) -> list[Line]:
@@ -87,24 +106,41 @@ def _above(screen: Screen, width: int, lines: int) -> list[Line]:
 
 
 def _rows(screen: Screen, width: int, lines: int) -> list[Line]:
+    drawn = rows_drawn(screen, width, lines)
+    return [line for _, line in drawn] if drawn else _nothing(_why_empty(screen))
+
+
+def rows_drawn(screen: Screen, width: int, lines: int) -> list[tuple[int, Line]]:
+    """Draw the visible rows: the index of the row of each line, and the line.
+
+    A row that is too long continues on the next line if the view has lines left.
+    """
     rows, cursor = shown_view.rows(screen), shown_view.cursor(screen)
     visible = window(screen, len(rows), lines)
-    if not visible:
-        return _nothing(_why_empty(screen))
-    bodies = table.shown(screen).draw(screen, rows, visible, width)
+    bodies = table.shown(screen).draw(screen, rows, visible, width) if visible else ()
+    parts = [[body] for body in bodies] if len(visible) == lines else _shared(bodies, width - 1, lines)
     return [
-        _with_cursor(screen, body, width, is_selected=index == cursor)
-        for index, body in zip(visible, bodies, strict=True)
+        (index, _with_cursor(screen, part, width, is_selected=index == cursor, is_first=at == 0))
+        for index, row in zip(visible, parts, strict=True)
+        for at, part in enumerate(row)
     ]
 
 
-def _with_cursor(screen: Screen, body: Line, width: int, *, is_selected: bool) -> Line:
-    """Prepend the column of the cursor to a row."""
+def _shared(bodies: Sequence[Line], width: int, lines: int) -> list[list[Line]]:
+    """Wrap rows that are too long: each to at most the number of lines with which all rows fit into `lines` lines."""
+    counts = [len(row_lines.wrapped(body, width, lines)) for body in bodies]
+    levels = range(max(counts, default=1), 1, -1)
+    most = next((most for most in levels if sum(min(count, most) for count in counts) <= lines), 1)
+    return [row_lines.wrapped(body, width, most) for body in bodies]
+
+
+def _with_cursor(screen: Screen, body: Line, width: int, *, is_selected: bool, is_first: bool) -> Line:
+    """Prepend the column of the cursor to a line of a row."""
     sign = signs(screen.ascii)
     if not is_selected:
         return fit([("", " "), *body], width, sign.more)
     style = classes.SELECTED if screen.focus in (state.VIEW, state.CARD) else classes.CURSOR
-    return styled(fit([("", sign.cursor), *body], width, sign.more), style)
+    return styled(fit([("", sign.cursor if is_first else " "), *body], width, sign.more), style)
 
 
 def window(screen: Screen, count: int, lines: int) -> range:

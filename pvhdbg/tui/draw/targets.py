@@ -13,7 +13,7 @@ from pvhdbg.tui.draw.popups.kinds import CHAIN, PALETTE, PANEL, is_place
 from pvhdbg.tui.lines import classes
 from pvhdbg.tui.lines.line import clean
 from pvhdbg.tui.screen import state
-from pvhdbg.tui.views import shown, table
+from pvhdbg.tui.views import table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -129,11 +129,8 @@ def _in_views(screen: Screen, plan: Layout, column: int, line: int) -> Target | 
 
 
 def _row(screen: Screen, plan: Layout, line: int) -> Target:
-    rows = shown.rows(screen)
-    lines = panes.rows_visible(screen, plan.inner, plan.chosen)
-    visible = panes.window(screen, len(rows), lines)
-    index = line - (plan.chosen - lines)
-    return Target(ROW, number=visible[index]) if 0 <= index < len(visible) else Target(PANE, state.VIEW)
+    row = panes.row_at(screen, plan.inner, plan.chosen, line - 1)
+    return Target(PANE, state.VIEW) if row is None else Target(ROW, number=row)
 
 
 def _in_popup(screen: Screen, popup: Popup, size: tuple[int, int], column: int, line: int) -> Target | None:

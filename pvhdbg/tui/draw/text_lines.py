@@ -12,25 +12,30 @@ if TYPE_CHECKING:
     from pvhdbg.tui.screen.state import Screen
 
 
-def wrapped(screen: Screen, lines: Sequence[str], top: int | None, width: int, count: int) -> list[str]:
-    """Return at most `count` display lines starting at `top`, or the last `count` if `top` is None. Wrap long lines.
+def wrapped(
+    screen: Screen, lines: Sequence[str], top: int | None, width: int, count: int, indent: str = ""
+) -> list[str]:
+    """Return at most `count` display lines starting at `top`, or the last `count` if `top` is None. Wrap long lines,
+    and begin their further parts with `indent`.
 
     Omit an empty last line: it is a placeholder for output still to come.
     """
     end = len(lines) - 1 if lines and not lines[-1] else len(lines)
     start = max(end - count if top is None else top, 0)
     folded = [
-        part for line in lines[start : min(start + count, end)] for part in _folded(line, width, ascii=screen.ascii)
+        part
+        for line in lines[start : min(start + count, end)]
+        for part in _folded(line, width, indent, ascii=screen.ascii)
     ]
     return folded[max(len(folded) - count, 0) :] if top is None else folded[:count]
 
 
-def _folded(line: str, width: int, *, ascii: bool) -> list[str]:  # noqa: A002
+def _folded(line: str, width: int, indent: str, *, ascii: bool) -> list[str]:  # noqa: A002
     """Fold a line, at a space unless that leaves most of the line empty."""
     words, parts = clean(line.expandtabs(), ascii=ascii), list[str]()
     while len(words) > width:
         space = words.rfind(" ", width // 3, width + 1)
         end = width if space < 0 else space
         parts.append(words[:end])
-        words = words[end:] if space < 0 else words[end + 1 :]
+        words = indent + (words[end:] if space < 0 else words[end + 1 :])
     return [*parts, words]

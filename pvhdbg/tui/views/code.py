@@ -1,17 +1,20 @@
 """code: the instructions at RIP with their source; in a recording, the captured bytes.
 
-A narrow pane has the source lines above their instructions, a wide one has both side by side.
+A narrow pane has the source lines above their instructions, a wide one has both side by side. If the file of a line is
+not here, the number of the line stands beside its first instruction.
 """
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from pvhdbg.boot.stop import stages
+from pvhdbg.live.debuggee.code import TAB
 from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.tui.lines import classes, highlight
-from pvhdbg.tui.lines.line import clean, fit
+from pvhdbg.tui.lines.line import clean, fit, length
 from pvhdbg.tui.lines.signs import signs
 from pvhdbg.tui.screen import code_at, state
 from pvhdbg.tui.screen.by_id import ById
@@ -30,13 +33,17 @@ SIDE_BY_SIDE = 110
 """The least width of a pane at which source and instructions stand side by side."""
 _TEXT, _NUMBER = 34, 5
 """The widths of an instruction's text, if something follows it, and of a line number."""
+_LEAST_SOURCE, _MOST_SOURCE = 24, 0.4
+"""The least width of the source beside the instructions, and the largest share of the pane."""
+_NAMED_ADDRESS = re.compile(r"\b0x[0-9a-f]+ (?=<)", re.ASCII)
 
 
 class Pair(NamedTuple):
-    """What one row shows: a line of source, an instruction, or both."""
+    """What one row shows: a line of source, an instruction, or both. `file` names another file than that at RIP."""
 
     source: CodeLine | None
     instruction: CodeLine | None
+    file: str = ""
 
     @property
     def main(self) -> CodeLine:
@@ -65,7 +72,9 @@ def _rows(code: ById[Code], *, is_wide: bool) -> Rows:
 def _row_of(pair: Pair) -> Row:
     """Return the row of the instruction. A search also finds the source line beside it."""
     row = _row(pair.main)
-    return row if pair.source is None or pair.instruction is None else row._replace(columns=(clean(pair.source.text),))
+    if pair.source is None or pair.instruction is None:
+        return row
+    return row._replace(columns=(clean(pair.source.text or pair.source.source),))
 
 
 def _row(line: CodeLine) -> Row:
@@ -88,15 +97,33 @@ def _place(line: CodeLine) -> str:
 
 @lru_cache(8)
 def _pairs(code: ById[Code], *, is_wide: bool) -> tuple[Pair, ...]:
+    """Return the rows. A narrow pane leaves out empty lines of source."""
     pairs: list[Pair] = []
+    current = next((line.source for line in code.value.lines if line.number is not None and line.current), "")
+    here = _file(current) if current and code.value.title.startswith(current) else ""
     for line in code.value.lines:
+        before = pairs[-1] if pairs else Pair(None, None)
+        takes_source = before.source and before.instruction is None and (is_wide or not before.source.text)
         if line.number is not None:
-            pairs.append(Pair(line, None))
-        elif is_wide and pairs and pairs[-1].instruction is None and line.address is not None:
-            pairs[-1] = Pair(pairs[-1].source, line)
+            pairs += [Pair(line, None)] if is_wide or line.text.strip() or line.source else []
+        elif takes_source and line.address is not None and before.source:
+            file = "" if before.source.text else _file(before.source.source)
+            pairs[-1] = Pair(before.source, line, "" if file == here else file.rpartition("/")[2])
         else:
             pairs.append(Pair(None, line))
     return tuple(pairs)
+
+
+def _file(source: str) -> str:
+    return source.rpartition(":")[0]
+
+
+@lru_cache(8)
+def _source_width(code: ById[Code], width: int) -> int:
+    """Return the width of the source beside the instructions, which needs no more than the lines that have some."""
+    beside = [pair.source for pair in _pairs(code, is_wide=True) if pair.source and pair.instruction]
+    longest = max((len(line.text.expandtabs(TAB)) for line in beside), default=0)
+    return min(max(longest + _NUMBER + 2, _LEAST_SOURCE), int(width * _MOST_SOURCE))
 
 
 def _shown(screen: Screen) -> tuple[Pair, ...]:
@@ -125,48 +152,65 @@ def empty(screen: Screen) -> str:
 def draw(screen: Screen, _rows: Rows, shown: range, width: int) -> list[Line]:
     """Draw source and instructions, with signs for RIP and for breakpoints."""
     pairs = _shown(screen)
-    has_source = any(pair.source for pair in pairs)
-    return [_line(screen, pairs[index], width, has_source=has_source) for index in shown]
+    has_source = any(pair.source and pair.source.text for pair in pairs)
+    left = _source_width(ById(code_at.code(screen)), width) if has_source and _is_wide(screen) else 0
+    numbers = any(pair.source for pair in pairs)
+    return [_line(screen, pairs[index], width - 1, left, has_numbers=numbers) for index in shown]
 
 
-def _line(screen: Screen, pair: Pair, width: int, *, has_source: bool) -> Line:
+def _line(screen: Screen, pair: Pair, width: int, left: int, *, has_numbers: bool) -> Line:
+    """Draw a row. `left` is the width of the source beside the instructions; 0 if it is above them."""
     if pair.main.address is None and pair.main.number is None:
         return [(classes.EMPTY, f"  {pair.main.text}")]
-    lines = (pair.source, pair.instruction)
-    sign = signs(screen.ascii)
+    lines, sign = (pair.source, pair.instruction), signs(screen.ascii)
     margin: Line = [
         (classes.BREAKPOINT, sign.breakpoint if any(line and line.breakpoint for line in lines) else " "),
         (classes.CURRENT, sign.current if pair.is_current else " "),
     ]
-    if has_source and _is_wide(screen):
-        left = width * 2 // 5
-        source = _source(pair.source, ascii=screen.ascii) if pair.source else []
-        right = _instruction(pair.instruction, ascii=screen.ascii) if pair.instruction else []
+    source = _source(pair.source, ascii=screen.ascii) if pair.source else []
+    if left:
+        if pair.instruction is None and length(source) > left:
+            return [*margin, *source]
+        room = width - len(margin) - left - 3
+        right = _instruction(pair, room, ascii=screen.ascii) if pair.instruction else []
         return [*margin, *fit(source, left, sign.more), (classes.BORDER, f" {sign.separator} "), *right]
-    if pair.instruction:
-        indent = " " * (_NUMBER if has_source else 0)
-        return [*margin, ("", indent), *_instruction(pair.instruction, ascii=screen.ascii)]
-    return [*margin, *(_source(pair.source, ascii=screen.ascii) if pair.source else [])]
+    if pair.instruction is None:
+        return [*margin, *source]
+    number = f"{pair.source.number:>{_NUMBER - 1}} " if pair.source else " " * _NUMBER
+    indent = number if has_numbers else ""
+    room = width - len(margin) - len(indent)
+    return [*margin, (classes.ADDRESS, indent), *_instruction(pair, room, ascii=screen.ascii)]
 
 
 def _source(line: CodeLine, *, ascii: bool) -> Line:  # noqa: A002
     number = (classes.ADDRESS, f"{line.number:>{_NUMBER}}  ")
-    words = clean(line.text.expandtabs(), ascii=ascii)
+    words = clean(line.text.expandtabs(TAB), ascii=ascii)
+    place = clean(line.source.rpartition(":")[0])
     if line.current:
-        return [number, (classes.CURRENT, words or clean(line.source))]
-    return [number, *(highlight.source(words, line.path) if words else [(classes.EMPTY, clean(line.source))])]
+        return [number, (classes.CURRENT, words or place)]
+    return [number, *(highlight.source(words, line.path) if words else [(classes.EMPTY, place)])]
 
 
-def _instruction(line: CodeLine, *, ascii: bool) -> Line:  # noqa: A002
-    words, known = clean(line.text, ascii=ascii), _explained(line.text)
+def _instruction(pair: Pair, room: int, *, ascii: bool) -> Line:  # noqa: A002
+    """Draw the instruction and, if there is room, the note to its right.
+
+    An address with a name is left out if it does not fit. A note moves to the left as far as needed.
+    """
+    line = pair.main
+    place, known = f"{_place(line)}  ", _explained(line.text)
+    note = (
+        known.brief
+        if known and not known.is_usual
+        else f"{pair.file}:{pair.source.number}"
+        if pair.file and pair.source
+        else ""
+    )
+    words, room = clean(line.text, ascii=ascii), room - len(place)
+    if len(words) > room:
+        words = _NAMED_ADDRESS.sub("", words)
     shown: Line = [(classes.CURRENT, words)] if line.current else highlight.instruction(words)
-    note = known.brief if known and not known.is_usual else ""
-    return [
-        (classes.ADDRESS, f"{_place(line)}  "),
-        *shown,
-        ("", " " * (_TEXT - len(words)) if note else ""),
-        (classes.CODE_NOTE, f"  {note}" if note else ""),
-    ]
+    gap = min(max(room - len(words) - len(note), 2), max(_TEXT - len(words), 0) + 2)
+    return [(classes.ADDRESS, place), *shown, ("", " " * gap if note else ""), (classes.CODE_NOTE, note)]
 
 
 def detail(screen: Screen, _rows: Rows, index: int) -> Detail:

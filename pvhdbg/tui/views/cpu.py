@@ -24,13 +24,26 @@ def decode(capture: Capture, _map_capture: Capture, _unfolded: bool) -> Rows:
     return tuple(cpu_rows.cpu_rows(capture))
 
 
-def heading(_screen: Screen, capture: Capture) -> str:
-    return cpu_rows.mode_words(capture)
+def heading(_screen: Screen, _capture: Capture) -> str:
+    return "registers, segments and the GDT"
 
 
 def draw(screen: Screen, rows: Rows, shown: range, width: int) -> Sequence[Line]:
-    """Draw the rows; those of CR0, CR4 and EFER with the bits that changed."""
-    return row_lines.lines(screen, _with_changed_bits(ById(rows), ById(screen.old_values)), shown, width)
+    """Draw the rows; those of CR0, CR4 and EFER with the bits that changed. In a narrow pane, meanings are shorter."""
+    marked = _with_changed_bits(ById(rows), ById(screen.old_values))
+    room = row_lines.meaning_width(rows, width)
+    if all(len(marked[index].meaning) <= room for index in shown):
+        return row_lines.lines(screen, marked, shown, width)
+    return row_lines.lines(screen, _short(ById(marked), ById(rows), ById(screen.old_values), room), shown, width)
+
+
+@lru_cache(8)
+def _short(marked: ById[Rows], rows: ById[Rows], before: ById[Before], room: int) -> Rows:
+    pairs = zip(marked.value, rows.value, strict=True)
+    return tuple(
+        long if len(long.meaning) <= room else cpu_rows.shortened(row, before.value.get(row.path))
+        for long, row in pairs
+    )
 
 
 @lru_cache(8)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.tui.lines import classes
-from pvhdbg.tui.lines.line import clean, cut
+from pvhdbg.tui.lines.line import clean, cut, length
 from pvhdbg.tui.lines.signs import signs
 from pvhdbg.tui.screen import changes, finding_rows
 from pvhdbg.tui.screen.by_id import CACHED, ById
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 _LEAST_MEANING = 44
 """The fewest columns of the meaning, if it stands next to a long name."""
+_LEAST_WRAPPED = 16
+"""A part of a row with less room than this is cut, not continued on the next line."""
 MEASURED = 4096
 """How many rows are measured to find the column widths."""
 
@@ -50,6 +53,25 @@ class Look(NamedTuple):
 
 def look(screen: Screen, rows: Rows, width: int) -> Look:
     return Look(_columns(ById(rows), width), screen.ascii)
+
+
+def meaning_width(rows: Rows, width: int) -> int:
+    """Return how many columns the meaning of a row has, without findings."""
+    columns = _columns(ById(rows), width)
+    label = columns.label + 1 if columns.label else 0
+    return width - 2 - label - columns.name - columns.value - 4
+
+
+def cut_texts(row: Row, rows: Rows, width: int, findings: tuple[Finding, ...]) -> tuple[str, ...]:
+    """Return the value and the meaning of a row, each if it does not fit in a pane of this width."""
+    if row.columns or len(row.value) + len(row.meaning) < _LEAST_WRAPPED:
+        return ()
+    columns = _columns(ById(rows), width)
+    room = meaning_width(rows, width) - (
+        length(signed(Look(columns, ascii=False, findings=findings))) if findings else 0
+    )
+    value = columns.value if row.meaning or findings else room + columns.value + 2
+    return (*([row.value] if len(row.value) > value else []), *([row.meaning] if len(row.meaning) > room else []))
 
 
 def lines(screen: Screen, rows: Rows, shown: range, width: int) -> list[Line]:
@@ -89,6 +111,19 @@ def table_width(rows: Rows, width: int, *, with_remarks: bool = True) -> int:
     """Return the width that the entries of a map need, with or without the remarks; 0 if there are no entries."""
     columns = _columns(ById(rows), width)
     return 2 + columns.label + sum(columns.cells if with_remarks else columns.cells[:-1]) + 9 if columns.cells else 0
+
+
+def wrapped(line: Line, width: int, most: int) -> list[Line]:
+    """Return the line and, if its last part is too long, up to `most` - 1 lines on which that part continues."""
+    if not line or most < 2 or length(line) <= width:
+        return [line]
+    *before, (style, words) = line
+    room = width - length(before)
+    if room < _LEAST_WRAPPED:
+        return [line]
+    parts = wrap(words, room, break_on_hyphens=False)
+    first, *others = [*parts[: most - 1], " ".join(parts[most - 1 :])]
+    return [[*before, (style, first)], *([("", " " * (width - room)), (style, part)] for part in others if part)]
 
 
 def _tables(rows: Sequence[Row]) -> list[tuple[str, ...]]:

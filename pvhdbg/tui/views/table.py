@@ -70,7 +70,9 @@ MEMORY = BY_NAME["memory"]
 """The view whose picture is also drawn below the other views."""
 SERIAL, LOG = BY_NAME["serial"], BY_NAME["log"]
 """The views of what the guest writes, also while another view is shown. SERIAL is shown when it halts for good."""
-COMPANIONS = tuple(BY_NAME[name] for name in ("start_info", "modules", "findings", "serial"))
+COMPANIONS = tuple(
+    BY_NAME[name] for name in ("findings", "start_info", "modules", "memory", "boot_params", "log", "serial")
+)
 """The views that are shown under other views if the terminal is large enough."""
 PAGING = BY_NAME["paging"]
 """The view that translates the address of the selected row."""

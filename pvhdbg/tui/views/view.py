@@ -30,7 +30,7 @@ class Detail(NamedTuple):
 
     `old_value` describes the row's old value in words. `note` is a sentence that only this view can add. `topic` is
     explained instead of the row's own path. With `finding_first`, the finding is drawn above the row's head. `chains`
-    are the ways that the row's pointer leads on.
+    are the ways that the row's pointer leads on. `cut` is what the row itself has no room for.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -39,6 +39,7 @@ class Detail(NamedTuple):
     topic: str = ""
     finding_first: bool = False
     chains: tuple[str, ...] = ()
+    cut: tuple[str, ...] = ()
 
 
 class BreakpointPlace(NamedTuple):

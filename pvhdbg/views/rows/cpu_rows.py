@@ -125,6 +125,21 @@ def with_changed_bits(row: Row, before: int | None) -> Row:
     return row._replace(meaning=f"{words}; {row.meaning}".removesuffix("; ")) if words else row
 
 
+def shortened(row: Row, before: object = None) -> Row:
+    """Return a row with a shorter meaning: the mode without paging; the bits of a register, a new one with a plus."""
+    name = row.path.removeprefix("registers.")
+    if row.path == "cpu_mode":
+        return row._replace(meaning=MODES.get(row.value, row.meaning))
+    if name not in NAMED_BITS or row.value == NOTHING:
+        return row
+    value, known = int(row.value, 16), NAMED_BITS[name]
+    old = before if isinstance(before, int) and name in CHANGING else value
+    cleared = f" -{known.text(old & ~value).replace(' | ', ' -')}" if old & ~value else ""
+    new = known.text(value & ~old).split(" | ") if value & ~old else []
+    bits = (f"+{bit}" if bit in new else bit for bit in known.text(value).split(" | "))
+    return row._replace(meaning=f"{' '.join(bits)}{cleared}")
+
+
 def _register(capture: Capture, name: str, pointers: _Pointers) -> Row:
     value, path = capture.registers[name], f"registers.{name}"
     if value is None:

@@ -84,7 +84,7 @@ def test_the_wheel_scrolls_what_is_under_it() -> None:
     with show(view="boot_params", past=2, output=printed) as tui:
         tui.wait("line 299")
         mouse(tui, 65, 10, 8)
-        tui.until(lambda: tui.screen.position.cursor == 1)
+        tui.until(lambda: tui.screen.position.cursor == 2)
         mouse(tui, 64, 10, place(tui, "line 299")[1])
         tui.wait_gone("line 299")
         mouse(tui, 65, 10, 21)

@@ -173,4 +173,4 @@ def test_the_pane_with_the_focus_gets_more_room() -> None:
         for focused in (screen._replace(focus=focus) for focus in (state.PROMPT, state.VIEW, state.OUTPUT))
     ]
 
-    assert [(11, 4), (11, 2), (4, 11)] == shares
+    assert [(10, 3), (10, 2), (4, 11)] == shares

@@ -38,7 +38,7 @@ def test_lines_that_the_view_does_not_fill_go_to_the_detail_and_then_to_the_outp
 
     assert (8, 0) == (short.detail, short.output)
     assert 5 == long.view - 1
-    assert (7, 4) == (long.detail, long.output)
+    assert (8, 3) == (long.detail, long.output)
 
 
 def test_a_long_view_gets_the_lines_that_the_output_does_not_fill() -> None:
@@ -64,7 +64,7 @@ def test_from_160_columns_the_structure_the_code_and_the_registers_are_side_by_s
 
 
 @pytest.mark.parametrize(
-    ("view", "beside"), [("code", ["cpu"]), ("cpu", ["code"]), ("bytes", ["code"]), ("log", ["code"])]
+    ("view", "beside"), [("code", ["cpu"]), ("cpu", ["code", "start_info"]), ("bytes", ["code"]), ("log", ["code"])]
 )
 def test_no_view_is_shown_twice_and_hex_and_text_have_more_columns(view: str, beside: list[str]) -> None:
     assert beside == [pane.view.name for pane in layout(at("prepare", view, code=CODE), 160, 46).beside]
@@ -98,3 +98,30 @@ def test_at_the_prompt_all_panes_are_shown_even_if_one_is_zoomed() -> None:
     screen = at("prepare", output=OUTPUT)
 
     assert text(screen) == text(screen._replace(zoomed=True))
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("view", ["serial", "log"])
+def test_a_view_of_text_has_no_detail_pane_and_tab_skips_it(view: str, size: tuple[int, int]) -> None:
+    screen = at("prepare", view, focus=state.VIEW)
+
+    assert "├ detail" not in text(screen, size)
+    assert state.OUTPUT == actions.act("focus-next", screen, Size(size[0], size[1] - BELOW)).focus
+    assert len(lines(screen, size)) == size[1] - 1
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_zoomed_view_with_few_rows_keeps_the_detail_of_the_selected_row(size: tuple[int, int]) -> None:
+    screen = at("prepare", "modules", focus=state.VIEW, zoomed=True)
+
+    assert "Enter: go to" in text(screen, size)
+    assert size[1] - 1 == len(lines(screen, size))
+
+
+def test_a_row_that_is_too_long_continues_on_the_next_line_if_there_is_room() -> None:
+    words = " ".join(f"word{number}" for number in range(30))
+    screen = at("prepare", "findings", findings=(screens.STACK._replace(message=words),), focus=state.VIEW, zoomed=True)
+    shown = text(screen)
+
+    assert [] == [word for word in words.split() if shown.count(word) < 2]
+    assert 1 == shown.count("▸")

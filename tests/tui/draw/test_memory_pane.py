@@ -63,7 +63,8 @@ def test_letters_that_do_not_fit_are_replaced_by_a_sign() -> None:
 def test_on_a_wide_terminal_the_picture_is_beside_the_table() -> None:
     shown = lines(at("prepare", "memory"), LARGE)
 
-    assert "[0] 0xd0000-0xf0000      128 KiB  N NVS          192 KiB gap" in shown[9]
+    assert "[0] 0xd0000-0xf0000      128 KiB  N NVS          192 KiB gap" in shown[10]
+    assert "(version 1)" in shown[7]
     assert "protocol    memmap" in shown[6]
     assert "640K" in shown[6]
     assert "k kernel  0x1000000-0x3800000  40 MiB" in text(at("prepare", "memory"), LARGE)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pvhdbg.tui.draw import text_lines
+from pvhdbg.tui.draw.frame import sized
+from pvhdbg.tui.draw.layout import BELOW
 from pvhdbg.tui.screen.state import Log
 from tests.tui.screens import at, lines
 
@@ -24,6 +26,6 @@ def test_a_line_is_wrapped_at_a_space_and_nothing_is_lost(width: int) -> None:
 @pytest.mark.parametrize("size", [(100, 30), (120, 40), (200, 60)])
 def test_the_first_line_of_a_short_log_is_visible_even_if_others_are_wrapped(size: tuple[int, int]) -> None:
     log = Log(("the first line", *(f"{number} {LINE} {LINE}" for number in range(3))))
-    screen = at("prepare", "log", log=log, focus="view", columns=size[0] - 2 if size[0] < 160 else 130)
+    screen = sized(at("prepare", "log", log=log, focus="view"), size[0], size[1] - BELOW)
 
     assert any("the first line" in line for line in lines(screen, size))

@@ -28,9 +28,7 @@ def test_an_old_recording_shows_the_instructions_in_the_memory_around_rip() -> N
     """The call of __fentry__ and what follows it are what gdb prints for this kernel."""
     shown = text(recording("prepare"), (120, 40))
 
-    assert (
-        "past: captured at prepare  64-bit instructions, as recorded: the first instruction of xen_prepare_pvh" in shown
-    )
+    assert "past: captured at prepare  64-bit instructions, as recorded" in shown
     assert "▸ ▶0xffffffff8305a1ff  callq  0xffffffff8106b730" in shown
     assert "   0xffffffff8305a204  pushq  %r14" in shown
 
@@ -64,7 +62,7 @@ def test_recorded_instructions_are_shown_with_their_source_lines() -> None:
     shown = text(with_code(CodeRow(rip - 1, b"\x90", "nop", "a.c:1"), CodeRow(rip, b"\xfc", "cld\x1b[2J", "b.c:7")))
 
     assert "instructions, as recorded" in shown
-    assert ["a.c:1", "nop", "b.c:7", "cld\\x1b[2J"] == [word for word in shown.split() if word in EXPECTED]
+    assert ["nop", "a.c:1", "cld\\x1b[2J", "b.c:7"] == [word for word in shown.split() if word in EXPECTED]
 
 
 def test_recorded_bytes_are_used_before_the_captured_memory() -> None:

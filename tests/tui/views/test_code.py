@@ -35,9 +35,10 @@ def test_on_a_narrow_terminal_source_is_above_its_instructions(size: tuple[int, 
     rows = [next(at for at, line in enumerate(shown) if words in line) for words in ("lgdt gdt", "lgdtl  0x2000")]
 
     assert rows[0] + 1 == rows[1]
-    assert shown[rows[0]].startswith("│  ▶   10          lgdt gdt")
+    assert shown[rows[0]].startswith("│  ▶   10      lgdt gdt")
     assert shown[rows[1]].startswith("│▸ ▶     0x1000  lgdtl  0x2000 <gdt>")
-    assert "/gone/msr.h:11" in "\n".join(shown)
+    assert "│     11 0x1007  movl   $1, %eax" in "\n".join(shown)
+    assert "  msr.h:11" in "\n".join(shown)
 
 
 @pytest.mark.parametrize("size", [(120, 40), (180, 50)])
@@ -45,9 +46,9 @@ def test_on_a_wide_terminal_source_and_instructions_are_side_by_side(size: tuple
     shown = screens.text(SCREEN, size).splitlines()
     (row,) = (line for line in shown if "lgdt gdt" in line)
 
-    assert row.startswith("│▸ ▶   10          lgdt gdt")
+    assert row.startswith("│▸ ▶   10      lgdt gdt")
     assert "│ 0x1000  lgdtl  0x2000 <gdt>" in row
-    assert "load the reg" in row
+    assert "load the register GDTR: where the table of segments is" in row
 
 
 def test_an_unusual_instruction_is_explained_on_its_row_and_a_usual_one_is_not() -> None:
@@ -59,7 +60,7 @@ def test_an_unusual_instruction_is_explained_on_its_row_and_a_usual_one_is_not()
 
 def test_the_detail_explains_the_selected_instruction() -> None:
     size = Size(100, 28)
-    shown = screens.text(actions.act("down", actions.act("down", SCREEN, size), size), (100, 30))
+    shown = screens.text(actions.act("down", SCREEN, size), (100, 30))
 
     assert "movl: copy. The first operand to the second. From /gone/msr.h:11. Bytes b8 01 00 00 00." in shown
     assert "RIP is here" not in shown
@@ -90,7 +91,7 @@ def test_a_line_of_source_is_explained_by_its_first_instruction() -> None:
 def test_rip_is_marked_where_there_is_only_source() -> None:
     only_source = SCREEN._replace(code=CODE._replace(lines=CODE.lines[:2]))
 
-    assert "▸ ▶   10          lgdt gdt" in screens.text(only_source)
+    assert "▸ ▶   10      lgdt gdt" in screens.text(only_source)
 
 
 @pytest.mark.parametrize(
@@ -138,3 +139,53 @@ def test_at_a_death_the_detail_says_what_the_instruction_could_not_access() -> N
 
     assert "RIP is here. It reads 8 bytes at 0xffff888040000000: not mapped." in screens.text(screen, (120, 40))
     assert "It reads" not in screens.text(readable, (120, 40))
+
+
+NO_SOURCE = Code(
+    "/gone/setup.c:395, 64-bit instructions (its source is not here)",
+    tuple(
+        line
+        for number in range(390, 400)
+        for line in (
+            CodeLine("", None, number, number == 395, path="/gone/setup.c", source=f"/gone/setup.c:{number}"),
+            CodeLine("callq  0xffffffff8106b730 <__fentry__>", 0xFFFFFFFF8305B400 + number, None, number == 395),
+        )
+    ),
+)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (100, 30), (120, 40), (200, 60)])
+def test_without_source_each_row_has_an_instruction_and_the_number_of_its_line(size: tuple[int, int]) -> None:
+    shown = screens.text(screens.at("prepare", "code", code=NO_SOURCE), size)
+
+    assert "▶ 395 0xffffffff8305b58b  callq  0xffffffff8106b730 <__fentry__>" in shown
+    assert 1 == shown.count("setup.c:395")
+    assert all(f" {number} 0xffffffff8305b" in shown for number in range(392, 398))
+
+
+def test_beside_another_view_an_instruction_is_shortened_rather_than_cut() -> None:
+    shown = screens.text(screens.at("prepare", code=NO_SOURCE), (200, 60))
+
+    assert "395 0xffffffff8305b58b  callq  <__fentry__>" in shown or "callq  0xffffffff8106b730 <__fentry__>" in shown
+
+
+def test_a_comment_runs_over_the_empty_column_of_the_instructions() -> None:
+    comment = "/* " + "a long comment that explains the next line, " * 2 + "*/"
+    code = CODE._replace(lines=(CodeLine(comment, None, 8, path="head.S"), *CODE.lines))
+
+    assert comment in screens.text(screens.at("entry", "code", code=code), (120, 40))
+
+
+def test_a_narrow_pane_leaves_out_empty_lines_of_source() -> None:
+    code = CODE._replace(lines=(CODE.lines[0], CodeLine("", None, 99, path="head.S"), *CODE.lines[1:]))
+    narrow, wide = (screens.text(screens.at("entry", "code", code=code), size) for size in ((80, 24), (120, 40)))
+
+    assert " 99 " not in narrow
+    assert " 99 " in wide
+
+
+@pytest.mark.parametrize("size", [(80, 24), (100, 30), (120, 40), (200, 60)])
+def test_notes_are_not_cut_while_there_is_room_to_their_left(size: tuple[int, int]) -> None:
+    code = Code("code", tuple(CodeLine("movl   %eax, %ss", 0x1000011 + at, None, at == 0) for at in range(5)))
+
+    assert 5 <= screens.text(screens.at("entry", "code", code=code), size).count("load the stack segment SS")
