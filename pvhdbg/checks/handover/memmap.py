@@ -24,6 +24,7 @@ _TWO_TO_64 = 1 << 64
 _FIT_IN_STRUCTURE = 168
 """How many entries fit between the start of e820_table and the end of struct boot_params."""
 _ONE_BYTE = 256
+_LOW = 1 << 20
 _KEPT_BY_FIRMWARE = 16
 """Firmware keeps some memory for itself: the map may lack up to 1/16 of the machine's RAM."""
 
@@ -199,33 +200,69 @@ def _overrun(case: Case, count: int) -> tuple[str, str]:
 
 @rule("PVH208", WARNING, ERROR)
 def memory_map_has_no_ram(case: Case) -> Iterator[Defect]:
-    """If the map lists no RAM (type 1), the kernel has no memory to use and panics when it sets up its page tables. RAM
-    that an entry of another type also covers does not count.
+    """If the map lists no RAM (type 1), or none above 1 MiB, the kernel has no memory for the page tables of its direct
+    map. A 64-bit Linux then panics in `alloc_low_pages`. A 32-bit Linux adds its own image to the map as RAM, and runs
+    out of memory later. RAM that an entry of another type also covers does not count.
 
     List the machine's memory as type 1, and do not list it as another type as well.
 
-    Source: Linux arch/x86/kernel/e820.c.
+    Source: Linux arch/x86/mm/init.c, alloc_low_pages, and arch/x86/kernel/setup.c, e820_add_kernel_range.
     """
-    if case.map_entries and not case.ram:
-        message = (
-            f"the map lists no usable RAM (type {RAM}): the kernel panics when it sets up its page tables. List the "
-            "machine's memory as RAM."
-        )
-        yield Defect("memory_map.entries", message, _address(case, 0), case.fatal_severity)
+    if not case.map_entries or _has_high_ram(case):
+        return
+    severity, index = case.fatal_severity, _hides_ram(case)
+    how = f"no usable RAM (type {RAM})" if not case.ram else f"no RAM (type {RAM}) above 1 MiB"
+    result = "the kernel panics when it sets up its page tables"
+    if case.ram and case.image and case.image.elf_class == 32:
+        severity, result = WARNING, "the kernel has little more than its own image and soon runs out of memory"
+    message = f"the map lists {how}: {result}. {_blame(case, index)}List the machine's memory as RAM."
+    yield Defect("memory_map.entries" if index is None else _path(index), message, _address(case, index or 0), severity)
+
+
+def _has_high_ram(case: Case) -> bool:
+    return any(end > _LOW for _, end in case.ram)
+
+
+def _hides_ram(case: Case) -> int | None:
+    """Return the index of the largest entry above 1 MiB that lists RAM of the machine as another type."""
+    size = ram_size(case.memory) or 0
+    hidden = {
+        index: min(entry.end, size) - max(entry.addr, _LOW)
+        for index, entry in enumerate(case.map_entries)
+        if entry.type != RAM
+    }
+    index = max(hidden, key=lambda index: hidden[index], default=None)
+    return index if index is not None and hidden[index] > max(size // _KEPT_BY_FIRMWARE, _LOW) else None
+
+
+def _blame(case: Case, index: int | None) -> str:
+    if index is None:
+        return ""
+    entry = case.map_entries[index]
+    return f"Entry {index} lists {entry.addr:#x}-{entry.end:#x} as type {E820_TYPES.label(entry.type)}. "
 
 
 @rule("PVH209", WARNING)
 def kernel_is_not_in_ram(case: Case) -> Iterator[Defect]:
     """If the kernel is in memory that the map does not list as RAM, something else may use that memory: a device, or
-    code that trusts the map.
+    code that trusts the map. Linux adds its own image to its map as RAM, and boots if there is enough other RAM.
 
     Load the kernel into RAM, or list its memory as RAM.
 
     Source: Linux arch/x86/kernel/setup.c, e820_add_kernel_range, with which Linux adds its own image to the map.
     """
-    if not case.ram:
+    if not _has_high_ram(case):  # PVH208 reports that
         return
-    for segment in regions.kernel(case.image):
+    segments = [*regions.kernel(case.image)]
+    if len(segments) > 1 and not any(ranges.touches(case.ram, segment.start, segment.end) for segment in segments):
+        start, end = min(segment.start for segment in segments), max(segment.end for segment in segments)
+        message = (
+            f"the whole kernel, {start:#x}-{end:#x}, is outside of all RAM in the map: something else may use that "
+            "memory. Load the kernel into RAM, or list that memory as RAM."
+        )
+        yield Defect(segments[0].field, message)
+        return
+    for segment in segments:
         if not ranges.holds(case.ram, segment.start, segment.end):
             message = (
                 f"kernel segment {segment.start:#x}-{segment.end:#x} is not all in RAM: something else may use that "
@@ -243,12 +280,14 @@ def memory_map_lists_less_ram_than_the_machine_has(case: Case) -> Iterator[Defec
     Source: QEMU hw/i386/pc.c and microvm.c: RAM is -m, below and above the hole under 4 GiB.
     """
     size, listed = ram_size(case.memory), ranges.total(case.ram)
-    if size and case.ram and listed < size - max(size // _KEPT_BY_FIRMWARE, 1 << 20):
+    if size and _has_high_ram(case) and listed < size - max(size // _KEPT_BY_FIRMWARE, _LOW):
+        index = _hides_ram(case)
         message = (
             f"the map lists only {listed:#x} of {size:#x} bytes of RAM (-m {case.memory}): the kernel does not use the "
-            "rest. List all RAM."
+            f"rest. {_blame(case, index)}List all RAM."
         )
-        yield Defect("memory_map.entries", message, _address(case, 0))
+        field = "memory_map.entries" if index is None else _path(index)
+        yield Defect(field, message, _address(case, index or 0))
 
 
 @rule("PVH211", INFO, only_linux=True)

@@ -13,6 +13,7 @@ from tests.build import CMDLINE, MAP, MODLIST, RAMDISK, RAMDISK_SIZE, START_INFO
 from tests.checks.cases import (
     BLOB,
     LINUX,
+    LINUX_32,
     MACHINE,
     Row,
     blob,
@@ -24,6 +25,9 @@ from tests.checks.cases import (
 )
 from tests.checks.tables.entry import OTHER_GUEST
 
+IN_PARTS = LINUX._replace(
+    segments=(Segment(0x1000000, 0xC1000000, 0x600000, 0x800000), Segment(0x2000000, 0xC2000000, 0x1000, 0x2000))
+)
 GIB, FOUR_GIB, TOP = 1 << 30, 1 << 32, 1 << 64
 WHOLE: tuple[Range, ...] = ((0, 0x9FC00, 1), (0x100000, 0x1FF00000, 1))
 MEMMAP_AT, COUNT_AT = build.MEMMAP, START_INFO + 0x30
@@ -140,24 +144,53 @@ MEMMAP = (
         warning("start_info.memmap_entries", COUNT_AT),
         lambda: entry(None, memmap_entries=256),
     ),
-    Row("PVH208", lambda: entry(((0, GIB, 2),)), error("memory_map.entries", MEMMAP_AT), lambda: entry(((0, GIB, 1),))),
+    Row(
+        "PVH208",
+        lambda: entry(((0, GIB, 2),)),
+        error("memory_map.entries[0]", MEMMAP_AT),
+        lambda: entry(((0, GIB, 1),)),
+    ),
+    Row(
+        "PVH208",
+        lambda: entry(((0, 0x9FC00, 1), (0x100000, 0x1FF00000, 2))),
+        error("memory_map.entries[1]", MEMMAP_AT + 0x18),
+        lambda: entry(((0, 0x9FC00, 1), (0x100000, 0x1FF00000, 2), (GIB, GIB, 1))),
+    ),
+    Row(
+        "PVH208",
+        lambda: entry(((0, 0x9FC00, 1),), image=LINUX_32),
+        warning("memory_map.entries", MEMMAP_AT),
+        lambda: entry(((0, 0x100001, 1),), image=LINUX_32),
+    ),
     Row(
         "PVH208",
         lambda: entry(((0, GIB, 2),), **OTHER_GUEST),
-        warning("memory_map.entries", MEMMAP_AT),
+        warning("memory_map.entries[0]", MEMMAP_AT),
         lambda: entry((), **OTHER_GUEST),
     ),
     Row(
         "PVH209",
-        lambda: entry(((0, 0x9FC00, 1),)),
+        lambda: entry(((0, 0x1800000, 1),)),
         warning("kernel.segments[0]"),
         lambda: entry(((0x1000000, 0x2800000, 1),)),
+    ),
+    Row(
+        "PVH209",
+        lambda: entry(((0x10000000, 0x10000000, 1),), image=IN_PARTS),
+        warning("kernel.segments[0]"),
+        lambda: entry(((0, 0x9FC00, 1), (0x100000, 0x1FF00000, 2)), image=IN_PARTS),
     ),
     Row(
         "PVH210",
         lambda: entry(((0, 0x1C000000, 1),)),
         error("memory_map.entries", MEMMAP_AT),
         lambda: entry(((0, 0x1F000000, 1),)),
+    ),
+    Row(
+        "PVH210",
+        lambda: entry(((0, 0x10000000, 1), (0x10000000, 0x10000000, 2))),
+        error("memory_map.entries[1]", MEMMAP_AT + 0x18),
+        lambda: entry(((0, 0x9FC00, 1), (0x100000, 0x1FF00000, 2))),
     ),
     Row(
         "PVH210",
