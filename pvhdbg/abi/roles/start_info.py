@@ -9,8 +9,8 @@ START_INFO = {
         VMM,
         "xen_prepare_pvh, before any other field",
         "Shows that EBX points to a start_info. If the value is wrong, Linux executes BUG(), which causes a triple "
-        "fault at this stage; only Xen shows a message. Linux 6.12 and later briefly uses this field as a stack, so "
-        "start_info must be in writable memory.",
+        "fault in xen_prepare_pvh; only Xen shows a message. Linux 6.12 and later briefly uses this field as a stack, "
+        "so start_info must be in writable memory.",
     ),
     "version": Role(
         VMM,

@@ -261,7 +261,7 @@ def _unmapped_tables(case: Case) -> Iterator[Defect]:
             why = "the kernel will page-fault"
         else:
             why = "if a 32-bit kernel maps no more than that, it will page-fault"
-        message = f"{name} is {value:#x}, above the early page tables ({limit:#x}): {why}. Put it below {limit:#x}."
+        message = f"{name} is {value:#x}, not below the end of the early page tables ({limit:#x}): {why}. Put it below {limit:#x}."
         yield Defect(case.path_of(name), message, case.address_of(name), None if accessed is None else ERROR)
 
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from pvhdbg.tui.screen.state import Screen
 
 MACHINE_WORD = 8
+_ABOVE = 2
+"""How many rows are shown above the row of a card: the text often names those below it."""
 
 
 def arrived(screen: Screen) -> Screen:
@@ -26,7 +28,7 @@ def arrived(screen: Screen) -> Screen:
         return screen
     if is_reached(screen):
         return show(screen)
-    if tour.boot == tour.shown.boot and screen.run.kind in (state.DEAD, state.ENDED):
+    if tour.has_run and tour.boot == tour.shown.boot and screen.run.kind in (state.DEAD, state.ENDED):
         return screen._replace(tour=tour._replace(awaits=False))
     return screen
 
@@ -50,7 +52,7 @@ def _at_row(screen: Screen, card: Card) -> Screen:
     """Select the card's row or, without one, the first row, or where the view starts at each stop."""
     index = row_index(shown.rows(screen), card.row) if card.row else None
     if index is not None:
-        return screen.at(index)
+        return screen.at(index, max(index - _ABOVE, 0))
     kept = {name: position for name, position in screen.positions.items() if name != screen.view}
     starts = table.shown(screen).start_row is not None
     return screen._replace(positions=kept if starts else {**kept, screen.view: ViewPosition()})

@@ -1,5 +1,6 @@
 """Tests of the tour on the screen: where it goes for each card. They use the recordings that come with the chapters."""
 
+import re
 from functools import lru_cache
 
 import pytest
@@ -10,20 +11,22 @@ from pvhdbg.teaching.tour import chapter
 from pvhdbg.tui.app import actions
 from pvhdbg.tui.app.start import recording_screen
 from pvhdbg.tui.app.tour import place
-from pvhdbg.tui.draw import frame
+from pvhdbg.tui.draw import frame, panes
 from pvhdbg.tui.draw.layout import BELOW, Size
 from pvhdbg.tui.draw.tour import card
 from pvhdbg.tui.events import events
 from pvhdbg.tui.events.update import update
 from pvhdbg.tui.lines.line import plain
 from pvhdbg.tui.screen import state
-from pvhdbg.tui.screen.state import Popup, Screen
+from pvhdbg.tui.screen.state import Popup, Run, Screen
 from pvhdbg.tui.screen.tour import Tour
 from pvhdbg.tui.views import shown
 from tests.tui import apps
 
 CHAPTERS = chapter.read_all(boots.CHAPTERS)
 CARDS = [(number, index) for number, known in enumerate(CHAPTERS) for index in range(len(known.cards))]
+ELSEWHERE = {(8, 0): {"acpi_rsdp_addr"}, (8, 1): {"cmd_line_ptr"}}
+"""What a card names, and how to get there."""
 SIZES = (80, 24), (100, 30), (120, 36), (200, 60)
 
 
@@ -52,6 +55,39 @@ def test_the_screen_goes_to_what_a_card_is_about(number: int, index: int) -> Non
         assert asked.row in (row.name, row.path) or row.path.endswith(asked.row)
     if asked.address:
         assert screen.walked is not None or screen.memory_request is not None
+
+
+@pytest.mark.parametrize(("number", "index"), CARDS)
+def test_what_a_card_names_is_beside_it(number: int, index: int) -> None:
+    asked = CHAPTERS[number].cards[index]
+    for width, height in ((80, 24), (120, 40)):
+        screen = frame.clamp(at_card(number, index), width, height - BELOW)
+        listed = shown.rows(screen)
+        window = panes.window(screen, len(listed), frame.visible(screen, width, height - BELOW))
+        visible = {listed[at].name for at in window}
+        named = {*re.findall(r"`([a-z_.]+)`", f"{asked.text} {asked.question}")} & {row.name for row in listed}
+
+        assert asked.view == screen.view
+        assert not asked.row or shown.cursor(screen) in window
+        assert not named - visible - ELSEWHERE.get((number, index), set())
+
+
+def test_a_card_whose_guest_died_before_its_stage_waits_for_the_new_boot() -> None:
+    """After F5 on the first card about the crash, the guest is dead, and the next card needs a new boot."""
+    tour = Tour(CHAPTERS, 10, 1, boot="died", awaits=True)
+    died = recorded("died")
+    dead = died._replace(tour=tour, history=(died.history[0], died.history[-1]), run=Run(state.DEAD), view="findings")
+    waiting = place.arrived(update(dead, events.QueueLength(1)))
+    arrived = place.arrived(died._replace(tour=waiting.tour, view="findings"))
+
+    assert waiting.tour
+    assert waiting.tour.awaits
+    assert "start_info" == arrived.view
+    assert arrived.capture
+    assert "prepare" == arrived.capture.stage
+    ran = place.arrived(update(waiting, events.TourRan("prepare")))
+    assert ran.tour
+    assert not ran.tour.awaits
 
 
 @pytest.mark.parametrize(("width", "height"), SIZES)
@@ -90,7 +126,7 @@ def test_a_stage_that_the_boot_has_not_reached_is_waited_for() -> None:
 
 
 def test_a_guest_that_died_on_its_way_is_not_waited_for() -> None:
-    died, tour = recorded("died"), Tour(CHAPTERS, 8, 0, awaits=True)
+    died, tour = recorded("died"), Tour(CHAPTERS, 8, 0, awaits=True, has_run=True)
     arrived = place.arrived(died._replace(tour=tour, run=died.run._replace(kind=state.DEAD))).tour
 
     assert arrived
