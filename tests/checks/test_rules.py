@@ -139,8 +139,8 @@ def test_the_message_names_the_address_that_a_32_bit_kernel_reads_after_a_wrap()
     symbols = UPSTREAM | {"_end": 0xC1800000, "initial_pg_pmd": 0xC1700000}
     findings = findings_of("PVH109", entry(memmap_paddr=0x40000010, image=LINUX_32, symbols=symbols))
     message = (
-        "memmap_paddr is 0x40000010, above the early page tables (0x1c00000): the address wraps, and the kernel reads "
-        "0x10 instead. Put it below 0x1c00000."
+        "memmap_paddr is 0x40000010, beyond the early page tables, which end at 0x1c00000: the address wraps, "
+        "and the kernel reads 0x10 instead. Put it below 0x1c00000."
     )
 
     assert [("error", message)] == [(finding.severity, finding.message) for finding in findings]

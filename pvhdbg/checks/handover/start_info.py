@@ -261,7 +261,8 @@ def _unmapped_tables(case: Case) -> Iterator[Defect]:
             why = "the kernel will page-fault"
         else:
             why = "if a 32-bit kernel maps no more than that, it will page-fault"
-        message = f"{name} is {value:#x}, not below the end of the early page tables ({limit:#x}): {why}. Put it below {limit:#x}."
+        defect = f"{name} is {value:#x}, beyond the early page tables, which end at {limit:#x}"
+        message = f"{defect}: {why}. Put it below {limit:#x}."
         yield Defect(case.path_of(name), message, case.address_of(name), None if accessed is None else ERROR)
 
 
