@@ -9,7 +9,10 @@ import sys
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from tests.cli import forks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -36,16 +39,20 @@ class Run(NamedTuple):
 
 def pvhdbg(*words: str | Path, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> Run:
     """Run pvhdbg until it ends, with empty standard input."""
-    done = subprocess.run(
-        [*PVHDBG, *map(str, words)],
-        cwd=cwd,
-        env=env,
-        check=False,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=PATIENCE,
-    )
-    return Run(done.returncode, done.stdout.decode(), done.stderr.decode())
+    arguments = [*map(str, words)]
+    with Path(os.devnull).open("rb") as nothing, TemporaryFile() as out, TemporaryFile() as err:
+        if forks.can_run(env):
+            files = [file.fileno() for file in (nothing, out, err)]
+            status = forks.run(arguments, os.environ if env is None else env, str(cwd or Path.cwd()), files, PATIENCE)
+        else:
+            call = [*PVHDBG, *arguments]
+            done = subprocess.run(
+                call, cwd=cwd, env=env, check=False, stdin=nothing, stdout=out, stderr=err, timeout=PATIENCE
+            )
+            status = done.returncode
+        out.seek(0)
+        err.seek(0)
+        return Run(status, out.read().decode(), err.read().decode())
 
 
 @contextmanager
