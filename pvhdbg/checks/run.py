@@ -85,10 +85,19 @@ def rules() -> dict[str, Rule]:
     return dict(sorted(RULES.items()))
 
 
+_LAST: list[tuple[Document, RunFindings]] = []
+"""The run that was checked last: a command needs its findings for the text, for the exit status and for remarks."""
+
+
 def check_run(document: Document) -> RunFindings:
     """Run the rules over every stop of a run and over its end."""
+    for known, findings in _LAST:
+        if known is document:
+            return findings
     stops = tuple(check_stop(document, index) for index in range(len(document.stops)))
-    return RunFindings(stops, check_end(document))
+    checked = RunFindings(stops, check_end(document))
+    _LAST[:] = [(document, checked)]
+    return checked
 
 
 def check_stop(document: Document, index: int) -> tuple[Finding, ...]:

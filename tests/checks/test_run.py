@@ -232,3 +232,14 @@ def test_a_map_with_the_most_entries_that_pvhdbg_reads_is_checked() -> None:
     findings = run_rules(entry(table, memmap_paddr=0x200000))
 
     assert {"PVH202", "PVH203", "PVH207"} < set(codes(findings))
+
+
+def test_run_is_checked_once_for_its_text_and_its_status(monkeypatch: pytest.MonkeyPatch) -> None:
+    document, other = build.boot(), build.boot()
+    first = check_run(document)
+    monkeypatch.setattr("pvhdbg.checks.run.check_stop", lambda *_: pytest.fail("it was checked again"))
+
+    assert first is check_run(document)
+    monkeypatch.undo()
+    assert first == check_run(other)
+    assert first is not check_run(document)

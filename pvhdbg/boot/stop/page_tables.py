@@ -48,8 +48,7 @@ def record(target: Recorder, machine: Target, capture: Capture) -> None:
             walk(noted, paging, vaddr)
     visit_tables(noted, paging, MAX_TABLES)
     for page in list(pages)[:MAX_TABLES]:
-        table = _table(machine, page)
-        for start, end in _recorded(table) if table else ():
+        for start, end in _recorded(read(page, SIZE)):
             target.read_phys(page + start, end - start)
 
 
@@ -112,13 +111,8 @@ def _table(target: Target, page: int) -> bytes | None:
 
 def _recorded(table: bytes) -> Iterator[tuple[int, int]]:
     """Yield the ranges of offsets of the entries to record."""
-    start = None
-    for offset, entry in zip(range(0, SIZE, _ENTRY), memoryview(table).cast("Q"), strict=True):
-        if entry or offset in MARKERS:
-            if start is None:
-                start = offset
-        elif start is not None:
-            yield start, offset
-            start = None
-    if start is not None:
-        yield start, SIZE
+    known = {index for index, entry in enumerate(memoryview(table).cast("Q")) if entry}
+    known.update(offset // _ENTRY for offset in MARKERS)
+    starts = sorted(index for index in known if index - 1 not in known)
+    ends = sorted(index + 1 for index in known if index + 1 not in known)
+    yield from ((start * _ENTRY, end * _ENTRY) for start, end in zip(starts, ends, strict=True))
