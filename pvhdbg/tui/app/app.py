@@ -9,9 +9,11 @@ import threading
 import time
 from collections import deque
 from contextlib import redirect_stderr, suppress
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from prompt_toolkit.application import Application, get_app_session
+from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.filters import Condition
 
 from pvhdbg.tui.app import style
@@ -34,8 +36,6 @@ from pvhdbg.tui.screen import state
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from prompt_toolkit.buffer import Buffer
 
     from pvhdbg.boot.stop.capture import Capture
     from pvhdbg.tui.app.tour.guide import Boots
@@ -66,6 +66,22 @@ def use_terminal() -> None:
     with redirect_stderr(io.StringIO()):
         get_app_session().input  # noqa: B018  it is made on first use
     terminal.check_open()
+
+
+class _Application(Application[None]):
+    """An application that does not create a buffer at each question for the focused one, if a pane has the focus."""
+
+    @cached_property
+    def _no_buffer(self) -> Buffer:
+        return Buffer(name="no buffer")
+
+    @property
+    def current_buffer(self) -> Buffer:
+        if (focused := self.layout.current_buffer) is not None:
+            return focused
+        if self._no_buffer.text:
+            self._no_buffer.reset()
+        return self._no_buffer
 
 
 class Tui:
@@ -162,7 +178,7 @@ class Tui:
     def _application(self) -> Application[None]:
         """Return the application, on pvhdbg's terminal or on the one of prompt_toolkit's `create_app_session`."""
         draw_changed_rows()
-        application: Application[None] = Application(
+        application = _Application(
             layout=self.windows.layout,
             key_bindings=bindings(
                 lambda: self.screen, self.dispatcher.act, line_is_empty=lambda: not self.windows.line.text

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import chain, repeat
 from typing import TYPE_CHECKING
 
+from prompt_toolkit.application.current import get_app
 from prompt_toolkit.layout.containers import Window
 from prompt_toolkit.layout.controls import DummyControl
 from prompt_toolkit.layout.dimension import Dimension
@@ -31,9 +33,10 @@ _KINDS = {
     MouseEventType.MOUSE_DOWN: mouse.CLICK,
 }
 _CACHED_LINES, _CACHED_CELLS = 1024, 4096
-_WEIGHT = 1000
-"""The weight of a window without a fixed height. prompt_toolkit gives out rows one by one, in turns by weight: a large
-weight saves the turns of windows that have all their rows.
+_WEIGHT, _MOST_OTHERS = 1000, 6
+"""The weight of a window without a fixed height, and the most rows of all others together. prompt_toolkit gives out
+rows one by one, in turns by weight. A large weight saves the turns of windows that have all their rows, and only the
+last few rows are given out at all.
 """
 
 
@@ -51,7 +54,7 @@ class Body(Window):
     """
 
     def __init__(self, draw: Draw, on_mouse: OnMouse, *, focusable: bool = False, height: int | None = None) -> None:
-        rows = Dimension(weight=_WEIGHT) if height is None else height
+        rows = _all_but_the_others if height is None else height
         super().__init__(_Focusable() if focusable else DummyControl(), height=rows)
         self.size = (0, 0)
         self._draw = draw
@@ -83,10 +86,14 @@ class Body(Window):
             self._used(kind, event.position.x - self._left, event.position.y - self._top)
 
 
+def _all_but_the_others() -> Dimension:
+    return Dimension(min=max(get_app().output.get_size().rows - _MOST_OTHERS, 0), weight=_WEIGHT)
+
+
 @lru_cache(_CACHED_LINES)
 def _cells(line: tuple[Fragment, ...], left: int) -> dict[int, Char]:
     """Return the cells of a line by column."""
-    return dict(enumerate((_cell(character, style) for style, text in line for character in text), left))
+    return dict(enumerate(chain.from_iterable(map(_cell, text, repeat(style)) for style, text in line), left))
 
 
 @lru_cache(_CACHED_CELLS)

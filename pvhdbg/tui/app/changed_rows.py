@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections import defaultdict
 from copy import copy
 from functools import cache, partial
+from itertools import compress
+from operator import is_not, itemgetter
 from typing import TYPE_CHECKING, Any
 
 from prompt_toolkit import renderer
@@ -55,7 +57,8 @@ def _pieces(row: Row, before: Row, width: int) -> list[tuple[int, str, str]] | N
     """Return the pieces of a row that differ, as (column, style, text); None if not every cell is one column wide."""
     pieces: list[tuple[int, str, str]] = []
     start, end, style, text = 0, -1, "", ""
-    for column in [column for column in range(width) if row[column] is not before[column]]:
+    cells = _cells_of(width)
+    for column in compress(range(width), map(is_not, cells(row), cells(before))):
         cell = row[column]
         if cell.width != 1 or before[column].width != 1:
             return None
@@ -64,6 +67,12 @@ def _pieces(row: Row, before: Row, width: int) -> list[tuple[int, str, str]] | N
             start, style, text = column, cell.style, ""
         text, end = text + cell.char, column + 1
     return [*pieces[1:], (start, style, text)] if text else []
+
+
+@cache
+def _cells_of(width: int) -> Callable[[Row], tuple[Char, ...]]:
+    """Return a function that returns the cells of a row."""
+    return itemgetter(*range(width)) if width > 1 else lambda row: (row[0],)
 
 
 def _write(rows: Mapping[int, list[tuple[int, str, str]]], arguments: Mapping[str, Any]) -> None:

@@ -18,7 +18,7 @@ from pvhdbg.views.explain import lookup
 from pvhdbg.views.rows import pointer_chain, text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from pvhdbg.boot.stop.capture import Capture
     from pvhdbg.checks.finding import Finding
@@ -109,7 +109,12 @@ def _detail(screen: Screen, row: Row) -> Detail:
 
 @lru_cache(64)
 def _all_chains(capture: ById[Capture], address: int, to: str) -> tuple[str, ...]:
-    return tuple(pointer_chain.chains(capture.value, address, to))
+    return tuple(pointer_chain.chains_from(_places(capture), address, to))
+
+
+@lru_cache(8)
+def _places(capture: ById[Capture]) -> Mapping[int, pointer_chain.Place]:
+    return pointer_chain.places(capture.value)
 
 
 def _chains(capture: ById[Capture], row: Row, to: str) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from pvhdbg.tui.lines.line import clean
@@ -10,6 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pvhdbg.tui.screen.state import Screen
+
+
+_CACHED_LINES = 1024
 
 
 def wrapped(
@@ -30,6 +34,7 @@ def wrapped(
     return folded[max(len(folded) - count, 0) :] if top is None else folded[:count]
 
 
+@lru_cache(_CACHED_LINES)
 def _folded(line: str, width: int, indent: str, *, ascii: bool) -> list[str]:  # noqa: A002
     """Fold a line, at a space unless that leaves most of the line empty."""
     words, parts = clean(line.expandtabs(), ascii=ascii), list[str]()

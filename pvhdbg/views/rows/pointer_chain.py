@@ -32,7 +32,12 @@ class Place(NamedTuple):
 
 def chains(capture: Capture, address: int | None, to: str = TO) -> list[str]:
     """Return a line for each way that leads on from an address; none if pvhdbg does not know what is there."""
-    ways = [] if address is None else _ways(places(capture), address, ())
+    return [] if address is None else chains_from(places(capture), address, to)
+
+
+def chains_from(known: Mapping[int, Place], address: int, to: str = TO) -> list[str]:
+    """Return the same as `chains`, from what is known to be at physical addresses."""
+    ways = _ways(known, address, ())
     return [f" {to} ".join(steps) for steps in islice(ways, MOST_CHAINS)]
 
 

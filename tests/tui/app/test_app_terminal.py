@@ -118,3 +118,23 @@ def test_the_end_of_the_terminals_input_ends_the_tui() -> None:
         tui.wait_end()
 
     assert isinstance(tui.error, EOFError)
+
+
+@pytest.mark.parametrize("size", [(120, 40), (80, 20), (60, 8)])
+def test_panes_get_all_lines_but_those_of_the_prompt_and_the_legend(size: tuple[int, int]) -> None:
+    with show(size) as tui:
+        tui.until(lambda: tui.tui.windows.body.size[1] > 0)
+
+        assert (size[0], size[1] - 2) == tui.tui.windows.body.size
+
+
+def test_pane_with_the_focus_has_one_buffer_which_stays_empty() -> None:
+    with show((120, 40)) as tui:
+        tui.keys("Tab")
+        app = tui.tui.app
+        tui.until(lambda: app.layout.current_buffer is None)
+        buffer = app.current_buffer
+        buffer.text = "typed"
+
+        assert buffer is app.current_buffer
+        assert not buffer.text
