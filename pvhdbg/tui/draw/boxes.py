@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from pvhdbg.checks.finding import INFO, WARNING
+from pvhdbg.lazy_pattern import pattern
 from pvhdbg.tui.events.news import changed_views
 from pvhdbg.tui.lines import classes
 from pvhdbg.tui.lines.line import fit, length
@@ -103,7 +103,7 @@ _WORDINGS: tuple[tuple[Sequence[str], str], ...] = (
 )
 
 
-_STRUCTURE = re.compile(r"[.\[]")
+_STRUCTURE = pattern(r"[.\[]")
 """What follows the name of a structure in the path of a field."""
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from itertools import accumulate, takewhile
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.text import printable
+from pvhdbg.lazy_pattern import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     Lines = tuple[str, ...]
 
 LINES_KEPT = 5000
-_DEATH = re.compile(r"(?:Program|Thread .{1,40}) received signal (?:SIGQUIT, Quit|SIGABRT, Aborted)\.")
+_DEATH = pattern(r"(?:Program|Thread .{1,40}) received signal (?:SIGQUIT, Quit|SIGABRT, Aborted)\.")
 """What gdb prints when the guest has died: QEMU's stub reports its run state as a signal, which no guest gets."""
 LONGEST_LINE = 4096
 

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from pvhdbg.boot.stop import stages
+from pvhdbg.lazy_pattern import pattern
 from pvhdbg.live.debuggee.code import TAB
 from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.tui.lines import classes, highlight
@@ -35,7 +36,7 @@ _TEXT, _NUMBER = 34, 5
 """The widths of an instruction's text, if something follows it, and of a line number."""
 _LEAST_SOURCE, _MOST_SOURCE = 24, 0.4
 """The least width of the source beside the instructions, and the largest share of the pane."""
-_NAMED_ADDRESS = re.compile(r"\b0x[0-9a-f]+ (?=<)", re.ASCII)
+_NAMED_ADDRESS = pattern(r"\b0x[0-9a-f]+ (?=<)", re.ASCII)
 
 
 class Pair(NamedTuple):
