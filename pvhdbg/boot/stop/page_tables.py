@@ -11,6 +11,7 @@ from functools import cache
 
 from pvhdbg.abi.paging import Paging, ReadPhys, visit_tables, walk
 from pvhdbg.boot.stop.capture import Capture
+from pvhdbg.boot.stop.stages import DIED
 from pvhdbg.errors import MemoryUnreadable, TargetError
 from pvhdbg.target.base import Target
 from pvhdbg.target.recording import Recorder, Recording
@@ -53,9 +54,13 @@ def record(target: Recorder, machine: Target, capture: Capture) -> None:
 
 
 def wanted(capture: Capture) -> dict[str, int]:
-    """Return the addresses whose walks are recorded: of the code, of the stack, and of the boot data, by name."""
+    """Return the addresses whose walks are recorded: of the code, of the stack, and of the boot data, by name.
+
+    At a death, the first is what the CPU last failed to translate.
+    """
     info, params = capture.effective_start_info, capture.boot_params or capture.kernel_boot_params
     values = {
+        "cr2": capture.registers.get("cr2") if capture.stage == DIED else None,
         "rip": capture.rip,
         "rsp": capture.registers.get("rsp"),
         "gdtr": capture.registers.get("gdtr.base"),

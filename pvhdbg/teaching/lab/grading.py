@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _STAGE = stages.NAMES[0]
 """The stage of a path that names none."""
 _MAX_WORD = 200
+_COUNT = pattern(r"len\([^()]*\) *==")
+"""A fact about a number of things, which the words of the goal name."""
 _OUTCOME = pattern(r"\boutcome\.(ended|reached|died)\b")
 
 
@@ -46,7 +48,8 @@ def _found(fact: str, boot: Boot) -> str:
     """Return what a boot has instead of what a fact says: how it ended, or the values that the fact compares."""
     document = boot.document
     if document is None or not _OUTCOME.search(fact):
-        return values.observed(fact, boot, _STAGE)
+        observed = values.observed(fact, boot, _STAGE)
+        return observed.rpartition(" is ")[2] if _COUNT.match(fact) else observed
     outcome = document.outcome
     reached = f"reached the stage {outcome.reached}" if outcome.reached else "reached no stage"
     if outcome.died:

@@ -167,7 +167,9 @@ def cell(text: str, width: int, look: Look) -> str:
 
 def _value(row: Row, look: Look) -> str:
     """Return the value, cut or padded to its column's width; not cut if it is the last on its line."""
-    return cell(row.value, look.columns.value, look) if row.meaning or look.findings else row.value
+    if row.meaning:
+        return cell(row.value, look.columns.value, look)
+    return f"{row.value.ljust(look.columns.value)}  " if look.findings else row.value
 
 
 def signed(look: Look) -> Line:

@@ -79,7 +79,7 @@ CPU_TERMS = (
         f"{_SDM}, chapter 3",
     ),
     Term(
-        "long mode",
+        "long mode, 64-bit mode, 64-bit",
         "the CPU's 64-bit mode",
         "A 64-bit kernel enters it between the stages entry and prepare. It sets CR4.PAE, EFER.LME, CR3 and CR0.PG, "
         "in this order, and jumps to a 64-bit code segment.",
@@ -102,7 +102,7 @@ CPU_TERMS = (
         f"{_SDM}, 4-level paging",
     ),
     Term(
-        "physical address, virtual address",
+        "physical address, virtual address, virtual",
         "an address in the machine's memory; with paging, programs use virtual addresses instead",
         "All addresses that PVH passes are physical. Without paging every address is physical. With paging the CPU "
         "translates each virtual address to a physical address through page tables.",

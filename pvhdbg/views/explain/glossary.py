@@ -259,6 +259,11 @@ TERMS = (
         "Xen xen/include/public/arch-x86/hvm/start_info.h",
     ),
     Term(
+        "command line, kernel command line",
+        "text with options for the kernel, such as `console=ttyS0`",
+        "It ends with a byte of 0. The VMM passes its address in cmdline_paddr; QEMU takes the text from -append (-a).",
+    ),
+    Term(
         "ramdisk, initrd, initramfs",
         "a file system in memory, from which Linux runs its first programs",
         "`-i FILE` adds a ramdisk. The VMM passes it as module 0; Linux keeps its address and size in "

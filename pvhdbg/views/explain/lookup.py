@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from pvhdbg.errors import UserError
-from pvhdbg.views.explain.topic import FOUND_BY_WHOLE_NAME, RECORDING
+from pvhdbg.views.explain.topic import FOUND_BY_WHOLE_NAME, RECORDING, TERMS
 from pvhdbg.views.rows import text
 
 if TYPE_CHECKING:
@@ -78,7 +78,10 @@ def _find(name: str) -> tuple[Explanation, ...]:
     from pvhdbg.views.explain import instructions
 
     known = instructions.of_words(words)
-    return (instructions.explain(known),) if known else ()
+    if known:
+        return (instructions.explain(known),)
+    other = words.removesuffix("s") if words.endswith("s") else f"{words}s"
+    return tuple(topic.explain() for topic in _named(other) if topic.kind == TERMS)
 
 
 def split_names(line: str) -> list[str]:

@@ -91,9 +91,13 @@ _TEXTS = {
 }  # fmt: skip
 
 
+_ALSO = {"entry": ("entry point", "PVH entry point")}
+"""Other names of stages."""
+
+
 def of_stages() -> Iterator[Topic]:
     for stage in (stages.stage(stages.RESET), *stages.STAGES, stages.stage(stages.DIED)):
-        keys = (stage.name, *([stage.symbol] if stage.symbol else []))
+        keys = (stage.name, *([stage.symbol] if stage.symbol else []), *_ALSO.get(stage.name, ()))
         yield Topic(STAGES, stage.name, keys, partial(of_stage, stage))
 
 

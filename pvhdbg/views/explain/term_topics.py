@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
     from pvhdbg.views.explain.topic import Term
 
-_TOO_GENERAL = ("PVH", "boot data", "guest", "handover", "loader", "question", "rule", "stage", "stop", "verdict")
+_TOO_GENERAL = (
+    *("64-bit", "PVH", "boot data", "command line", "guest", "handover", "loader", "question", "rule", "stage", "stop"),
+    *("verdict", "virtual"),
+)
 """Names that occur in most texts, or that have other meanings too: `mentioned` ignores them."""
 
 

@@ -24,6 +24,7 @@ WIDTH = 64
 MIB, FOUR_GIB = 1 << 20, 1 << 32
 TOP = 1 << 64
 LETTERS = {regions.START_INFO: "s", regions.MODLIST: "l", regions.CMDLINE: "c", regions.MEMORY_MAP: "t"}
+KERNEL = "k"
 NOT_LISTED, OVERLAP, UNKNOWN = "not listed", "listed as two types", "unknown type"
 
 
@@ -91,7 +92,7 @@ def marks(capture: Capture, image: ImageFacts | None = None) -> list[Mark]:
 
 def _kernel(image: ImageFacts | None) -> Iterator[Mark]:
     for start, end in _joined((segment.start, segment.end) for segment in regions.kernel(image)):
-        yield Mark("k", "kernel", start, end)
+        yield Mark(KERNEL, "kernel", start, end)
 
 
 def _joined(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -166,13 +167,20 @@ def _bounds(parts: Sequence[Part], marks: Sequence[Mark]) -> Iterator[tuple[int,
     """Yield the start and end of each strip."""
     yield 0, MIB
     ram = [(part.start, part.end) for part in parts if part.kind == E820_TYPES.name(RAM)]
-    known = ram or [(mark.start, mark.end) for mark in marks]
+    known = [*ram, *((mark.start, mark.end) for mark in marks), *_around_kernel(parts, marks)]
     below = max((min(end, FOUR_GIB) for start, end in known if start < FOUR_GIB), default=0)
     if below > MIB:
         yield MIB, below
     above = [(max(start, FOUR_GIB), end) for start, end in ram if end > FOUR_GIB]
     if above:
         yield above[0][0], above[-1][1]
+
+
+def _around_kernel(parts: Sequence[Part], marks: Sequence[Mark]) -> Iterator[tuple[int, int]]:
+    """Yield the ranges that the kernel is in, of any type: if it is not RAM, this is what the reader must see."""
+    for mark in marks:
+        if mark.letter == KERNEL:
+            yield from ((it.start, it.end) for it in parts if it.start < mark.end and mark.start < it.end)
 
 
 def _is_outside(start: int, end: int, bounds: Sequence[tuple[int, int]]) -> bool:

@@ -16,3 +16,11 @@ def test_a_variable_of_the_kernel_is_translated_at_its_link_address_and_other_me
 
     assert LINKED + params.at == wanted(named)["boot_params"]
     assert params.at == wanted(unnamed)["boot_params"]
+
+
+def test_at_a_death_the_first_walk_is_of_the_address_that_was_not_mapped() -> None:
+    stop = build.boot().stops[-1]
+    stop = stop._replace(registers={**stop.registers, "cr2": 0xFFFF888040000000})
+
+    assert "cr2" not in wanted(stop)
+    assert ("cr2", 0xFFFF888040000000) == next(iter(wanted(stop._replace(stage="died")).items()))

@@ -85,7 +85,9 @@ def test_an_honest_recording_is_accepted(capsys: pytest.CaptureFixture[str]) -> 
     assert 0 == main(["lab", "check", str(DIED)])
     assert 1 == main(["lab", "check", str(PLAIN)])
     found = "not yet true: the guest dies (found: the guest reached the stage e820, and did not die)\n"
-    assert found in capsys.readouterr().out
+    written = capsys.readouterr().out
+    assert found in written
+    assert "not yet true: you changed one field (found: 0)" in written
 
 
 @pytest.mark.parametrize(

@@ -164,3 +164,9 @@ def test_an_address_just_above_a_round_one_has_a_short_label() -> None:
     assert "1G+0x90" == scale_label(0x40000090)
     assert "0x40001090" == scale_label(0x40001090)
     assert "0x90090" == scale_label(0x90090)
+
+
+def test_the_address_of_a_map_that_cannot_be_read_is_not_cut() -> None:
+    absent = Finding("PVH212", "error", "the map's 6 entries cannot be read (no memory)", "memory_map.paddr")
+
+    assert "0xefc20  ✖ PVH212" in text(at("prepare", "memory", findings=(absent,)), (80, 24))

@@ -287,7 +287,7 @@ def test_several_names_are_each_explained() -> None:
 @pytest.mark.parametrize(
     ("line", "name", "hint"),
     [
-        ("entry prepar", "prepar", "did you mean `prepare` or `xen_prepare_pvh`?"),
+        ("magic prepar", "prepar", "did you mean `prepare` or `xen_prepare_pvh`?"),
         ("direct mapp", "direct mapp", "did you mean `direct map` or `identity map`?"),
         ("page fautl", "page fautl", "did you mean `page fault`, `page tables` or `triple fault`?"),
         ("nothing whatsoever", "nothing whatsoever", "run `explain` without a name to list all names"),
@@ -394,6 +394,12 @@ def test_an_option_is_not_broken_at_its_hyphens(width: int) -> None:
         ("flat", "term flat"),
         ("ELF", "term ELF"),
         ("contract", "term ABI"),
+        ("entry point", "stage entry"),
+        ("page table", "term paging"),
+        ("panics", "term panic"),
+        ("command line", "term command line"),
+        ("64-bit", "term long mode"),
+        ("virtual", "term physical address"),
     ],
 )
 def test_a_word_on_the_screen_or_in_the_tour_is_a_term(name: str, title: str) -> None:

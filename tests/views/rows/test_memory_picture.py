@@ -176,3 +176,12 @@ def test_a_map_of_16384_entries_is_drawn_completely() -> None:
 
     assert {OVERLAP} == set(shown.strips[1].cells)
     assert 32767 == len(parts(entries(*ranges)))
+
+
+def test_the_second_strip_shows_the_kernel_and_the_range_around_it_even_if_that_is_not_ram() -> None:
+    low = (0, 640 * K, 1)
+    kernel = Mark("k", "kernel", 16 * MIB, 62 * MIB)
+
+    assert 512 * MIB == picture_of((low, (MIB, 511 * MIB, 2)), (kernel,)).strips[1].end
+    assert 62 * MIB == picture_of((low, (MIB, 16 * MIB, 1)), (kernel,)).strips[1].end
+    assert 128 * MIB == picture_of((low, (MIB, 127 * MIB, 1), (3 * G, G, 2)), (kernel,)).strips[1].end
