@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from pvhdbg.tui.views.view import Rows
 
 
+CANNOT_BE_READ = "PVH212"
+
+
 def decode(capture: Capture, map_capture: Capture, _unfolded: bool) -> Rows:
     if capture.memory_map:
         return tuple(map_rows.memory_map_rows(capture))
@@ -55,7 +58,10 @@ def heading(screen: Screen, capture: Capture) -> str:
     map_capture = screen.latest_with_map
     if map_capture is None or map_capture.memory_map is None:
         return "memory map"
-    return f"memory map ({map_capture.memory_map.protocol}): {_summary(ById(map_capture.memory_map.entries))}"
+    what = f"memory map ({map_capture.memory_map.protocol})"
+    if any(finding.code == CANNOT_BE_READ for finding in screen.findings):
+        return f"{what}: {map_capture.memory_map.nr_entries} entries, which cannot be read"
+    return f"{what}: {_summary(ById(map_capture.memory_map.entries))}"
 
 
 @lru_cache(16)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.tui.screen import changes, finding_rows
 from pvhdbg.tui.screen.by_id import CACHED, ById
-from pvhdbg.tui.views import table
+from pvhdbg.tui.views import memory, table
 from pvhdbg.views.rows.row import Row
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def rows(screen: Screen) -> Rows:
     return _changed(ById(decoded), ById(unfolded), ById(screen.old_values))
 
 
-ABSENT = {"PVH212": "memory_map.entries[", "PVH301": "modules["}
+ABSENT = {memory.CANNOT_BE_READ: "memory_map.entries[", "PVH301": "modules["}
 """Findings about memory that the machine does not have, and where the paths of the zeros begin that are read there."""
 
 

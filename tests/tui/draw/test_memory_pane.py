@@ -156,6 +156,7 @@ def test_where_no_memory_is_the_zeros_that_are_read_are_no_rows() -> None:
     shown = text(at("prepare", "memory", findings=(absent,)), (120, 40))
 
     assert "no memory there: all bytes read as 0" in shown
+    assert "6 entries, which cannot be read" in shown
     assert "[0]" not in shown
     assert "[0]" in text(at("prepare", "memory"), (120, 40))
 

@@ -394,12 +394,6 @@ def test_an_option_is_not_broken_at_its_hyphens(width: int) -> None:
         ("flat", "term flat"),
         ("ELF", "term ELF"),
         ("contract", "term ABI"),
-        ("entry point", "stage entry"),
-        ("page table", "term paging"),
-        ("panics", "term panic"),
-        ("command line", "term command line"),
-        ("64-bit", "term long mode"),
-        ("virtual", "term physical address"),
     ],
 )
 def test_a_word_on_the_screen_or_in_the_tour_is_a_term(name: str, title: str) -> None:

@@ -19,3 +19,18 @@ def test_the_thing_comes_before_the_key_of_a_recording(name: str) -> None:
 
     assert len(titles) > 1
     assert ["in a recording" in title for title in titles] == sorted("in a recording" in title for title in titles)
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [
+        ("entry point", "stage entry"),
+        ("page table", "term paging"),
+        ("panics", "term panic"),
+        ("command line", "term command line"),
+        ("64-bit", "term long mode"),
+        ("virtual", "term physical address"),
+    ],
+)
+def test_words_of_beginners_and_the_plural_and_the_singular_of_a_term_are_known(name: str, title: str) -> None:
+    assert [title] == [found.title for found in lookup.explain(name)]
