@@ -1,5 +1,6 @@
 """Fixtures for many tests: real kernels, an initrd, KVM, and a QEMU that pvhdbg did not start."""
 
+import gc
 import gzip
 import os
 import signal
@@ -26,6 +27,13 @@ def pytest_configure(config: pytest.Config) -> None:
     # nohup, and a shell that starts the tests in the background, make their children ignore these.
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_finish() -> None:
+    """Keep the garbage collector from looking at the collected tests again and again: a tenth of the CPU time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def _or_skip(find: Callable[[str], Path], name: str) -> Path:

@@ -22,6 +22,7 @@ def change_functions(mutant: Mutant) -> bool:
     """
     path = str(ROOT / mutant.path)
     codes = {(code.co_firstlineno, code.co_qualname): code for code in _codes(_compiled(mutant, path))}
+    gc.unfreeze()  # tests/conftest.py freezes the objects, which hides them
     loaded = (it for it in gc.get_objects() if isinstance(it, FunctionType) and it.__code__.co_filename == path)
     changed = False
     for function in loaded:

@@ -53,7 +53,9 @@ def _main(question: Path, answer: Path) -> None:
     change_module(Mutant(path, source.encode(), *change))
     failures = Failures()
     files = dict.fromkeys(test.partition("::")[0] for test in tests)
-    status = pytest.main([*OPTIONS, "-x", *files], plugins=[failures, _Selected(tests)])
+    # Without files, pytest would collect all tests of this folder.
+    arguments = [*OPTIONS, "-x", *files]
+    status = pytest.main(arguments, plugins=[failures, _Selected(tests)]) if files else pytest.ExitCode.OK
     if failures.found or status in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
         answer.write_text("".join(failures.found[:1]), "utf-8")
     else:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pvhdbg import guest
+from pvhdbg import cli, guest
+from pvhdbg.live.debuggee import attached_machine
 from tests.cli.shell import pvhdbg
 from tests.in_gdb import stock
 
@@ -37,7 +38,10 @@ def test_a_wrong_architecture_is_reported_without_the_packet(home: Path) -> None
     assert 200 > len(first)
 
 
-def test_a_stub_that_already_has_a_debugger_is_reported_as_busy(tmp_path: Path) -> None:
+def test_a_stub_that_already_has_a_debugger_is_reported_as_busy(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attached_machine, "_CONNECT_TIMEOUT", 2.0)
     with stock.qemu(tmp_path, guest.ELF) as machine:
         call = ["gdb", "-nx", "-q", "-ex", f"target remote {machine.where}"]
         with subprocess.Popen(call, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as first:
@@ -47,11 +51,11 @@ def test_a_stub_that_already_has_a_debugger_is_reported_as_busy(tmp_path: Path) 
             first.stdin.flush()
             while "connected" not in first.stdout.readline():
                 pass
-            done = pvhdbg("attach", machine.where, guest.ELF)
+            status = cli.main(["attach", machine.where, str(guest.ELF)])
             first.kill()
 
-    assert 2 == done.status
-    assert "it serves only one at a time" in done.err
+    assert 2 == status
+    assert "it serves only one at a time" in capsys.readouterr().err
 
 
 def test_a_hint_for_a_command_says_what_to_type_there(tmp_path: Path) -> None:
