@@ -11,6 +11,7 @@ from pvhdbg.errors import PvhdbgError
 from pvhdbg.image.debug_info.symbols import Symbols
 from pvhdbg.image.facts import ImageFacts, read_facts, with_guest
 from pvhdbg.image.preflight import preflight_file
+from pvhdbg.live.system import cache
 from pvhdbg.named_tuple import NamedTuple
 
 _MOST_FILES = 8
@@ -76,8 +77,8 @@ def read(path: str) -> Kernel:
 
     :raise PvhdbgError: if it is not an ELF file.
     """
-    symbols = _symbols(path)
     facts = read_facts(path)
+    symbols = _symbols(path, facts.build_id)
     known = with_guest(facts, symbols or ())
     return Kernel(preflight_file(known, symbols=symbols or ()).apply_to(known), symbols)
 
@@ -118,9 +119,9 @@ def _read_or_none(path: str) -> Kernel | None:
         return Kernel(None, _symbols(path))
 
 
-def _symbols(path: str) -> Symbols | None:
+def _symbols(path: str, build_id: str | None = None) -> Symbols | None:
     try:
-        symbols = Symbols(path)
+        symbols = Symbols(path, build_id, cache.folder("symbols", os.environ) if build_id else None)
     except PvhdbgError:
         return None
     if len(symbols):

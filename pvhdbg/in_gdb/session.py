@@ -87,9 +87,18 @@ class GdbSession(LiveSession):
             self._captured_after = -1
             self._update_journey()
 
+    def save_lookups(self) -> None:
+        """Save where symbols of the kernel file were found, for the next gdb or pvhdbg."""
+        if (symbols := self._kernel.symbols) is not None and symbols.lookups is not None:
+            symbols.lookups.save()
+
     def _update_journey(self) -> None:
         facts, symbols, _ = self._kernel
-        self.target.symbols = SymbolsAndStrings(symbols, facts) if symbols and facts else symbols
+        if symbols and facts:
+            known = symbols.lookups if symbols.path == facts.elf else None
+            self.target.symbols = SymbolsAndStrings(symbols, facts, known)
+        else:
+            self.target.symbols = symbols
         entry = self.journey.entry
         self.journey.set_image(facts)
         if self.journey.entry is None:
@@ -181,6 +190,7 @@ class CurrentSession:
         with as_gdb_errors():
             session = self.session
             answer = commands.run(session, line)
+            session.save_lookups()
             news = [item for item in session.journey.take_news() if item not in answer]
             return "\n".join([*news, answer])
 

@@ -60,6 +60,8 @@ class NativeTarget:
     def read_phys(self, paddr: int, size: int) -> bytes:
         if size <= 0:
             return b""
+        if self._access is not None:  # one of many reads
+            return self._access.read(paddr, size)
         with self.physical_reads():
             return self._current.read(paddr, size)
 
@@ -68,6 +70,8 @@ class NativeTarget:
             self._current.write(paddr, data)
 
     def register(self, name: str) -> int:
+        if self._access is not None:
+            return self._access.register(name)
         with self.physical_reads():
             return self._current.register(name)
 

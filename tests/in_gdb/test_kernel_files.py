@@ -12,6 +12,8 @@ from tests.in_gdb.booted import ENTRY, boot
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pytest
+
 
 def test_symbols_of_another_build_are_refused(tmp_path: Path) -> None:
     other = rebuilt.teaching_guest(tmp_path / "other.elf")
@@ -64,3 +66,24 @@ def test_the_code_of_a_dead_guest_begins_where_it_died(tmp_path: Path) -> None:
     output = boot(tmp_path, "pvh run-to entry", "set {int}$rbx = 0", "pvh run-to e820", "pvh code")
 
     assert output.last.splitlines()[0].endswith("ud2")
+
+
+def test_searches_in_the_kernel_file_are_kept_for_the_next_gdb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    first = boot(tmp_path, "hbreak xen_prepare_pvh", "continue", "pvh info")
+    kept = [path.read_text() for path in (tmp_path / "cache" / "pvhdbg" / "symbols").iterdir()]
+    second = boot(tmp_path, "hbreak xen_prepare_pvh", "continue", "pvh info")
+
+    assert [] == first.errors + second.errors
+    assert any(line.endswith(" pvh_start_info") for line in kept[0].splitlines())
+    assert first.last == second.last
+
+
+def test_gdb_keeps_no_searches_where_others_could_change_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache").chmod(0o777)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    output = boot(tmp_path, "hbreak xen_prepare_pvh", "continue", "pvh info")
+
+    assert [] == output.errors
+    assert not list((tmp_path / "cache").rglob("*-*"))
