@@ -6,7 +6,7 @@ longer than a guest needs to reach its first stop.
 
 from __future__ import annotations
 
-from contextlib import closing, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.text import printable
@@ -246,26 +246,27 @@ class RewindableDebuggee(Debuggee):
         """Find the last snapshot after which there is a store before the place, or the first snapshot."""
         from pvhdbg.live.back import last_store
 
-        start = starts[-1]
+        *earlier, start = starts
         known = {stages.DIED, *(capture.stage for capture in start.journey.history)}
         later = [capture for capture in self.journey.history if capture.stage not in known]
         route = last_store.Route(place, later, is_here)
         replay.load(start)
-        stores = last_store.StoreCounter(replay, region, route, self.kernel).count()
-        if stores is not None and not stores.number and len(starts) > 1:
-            return self._find_store(replay, starts[:-1], region, start.capture, is_here=False)
+        with last_store.counter(replay, region, route, self.kernel) as counter:
+            stores = counter.count()
+        if earlier and stores is not None and not stores.number:
+            return self._find_store(replay, earlier, region, start.capture, is_here=False)
         return start, route, stores
 
     def _run_stores(
         self, replay: Replay, start: Snapshot, number: int, region: Region, route: last_store.Route
     ) -> bool:
         """Run to a store again, counted from a snapshot. Return False if the guest does not get there."""
-        from pvhdbg.live.back.last_store import StoreCounter
+        from pvhdbg.live.back import last_store
 
         if not number:
             return False
         replay.load(start)
-        with closing(StoreCounter(replay, region, route, self.kernel)) as counter:
+        with last_store.counter(replay, region, route, self.kernel) as counter:
             return counter.run(number)
 
     def _no_store(self, stores: Stores | None, text: str, first: Snapshot) -> PvhdbgError:
@@ -367,7 +368,6 @@ class RewindableDebuggee(Debuggee):
         )
 
     def _why_not(self) -> str | None:
-        """Return why there are no snapshots; None if there are."""
         return self._qemu.options.no_snapshots or self._refusal
 
     @property

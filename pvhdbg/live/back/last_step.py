@@ -308,6 +308,9 @@ class StepFinder(Walker):
     def _candidates(self) -> tuple[Collection[int], Collection[int]]:
         """Return the instructions that may lead to the place in one step, and calls that may return to it."""
         lines = self._function(self._pc)
+        is_start = not lines or lines[0].address == self._pc
+        if is_start:  # the function before may end without a jump, as startup_64 is reached from pvh_start_64
+            lines = [*_up_to(self._function(self._pc - 1), self._pc), *lines]
         before = [line for line, following in pairwise(lines) if following.address == self._pc]
         calls = [line for line in before if line.text.startswith(_CALL)]
         steps = {line.address for line in before if line not in calls}
@@ -315,7 +318,7 @@ class StepFinder(Walker):
         repeated = {line.address: after.address for line, after in pairwise(lines) if _REPEATED.match(line.text)}
         steps |= {self._pc} & repeated.keys()
         self._repeated = {} if self._by_repetition else {at: end for at, end in repeated.items() if at in steps}
-        callers = self._call_before() if not lines or lines[0].address == self._pc else []
+        callers = self._call_before() if is_start else []
         self._callers = {line.address for line in callers}
         self._ends = {**self._ends_of_called(calls, self._rsp - self._word), **self._ends_of_called(callers, self._rsp)}
         return steps | self._callers, {line.address for line in calls}
@@ -362,6 +365,12 @@ def finder(
     if hlt is not None:
         return HaltFinder(replay, here, hlt)
     return StepFinder(replay, here, name_of, by_repetition=by_repetition)
+
+
+def _up_to(lines: Sequence[Instruction], address: int) -> Sequence[Instruction]:
+    """Return the instructions before an address; none if no instruction begins there."""
+    addresses = [line.address for line in lines]
+    return lines[: addresses.index(address)] if address in addresses else ()
 
 
 def _instructions(lines: Sequence[str]) -> list[Instruction]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pvhdbg.boot.run.journey import Journey
 from pvhdbg.boot.stop import stages
 from pvhdbg.live.observe.observer import Observer
 from pvhdbg.named_tuple import NamedTuple
+from pvhdbg.target.rsp.client import cleaned_up
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -40,6 +42,16 @@ class Stores(NamedTuple):
     passed: Sequence[tuple[int, Capture]]
 
 
+@contextmanager
+def counter(replay: Replay, region: Region, route: Route, kernel: Kernel | None) -> Iterator[StoreCounter]:
+    """Yield a StoreCounter. Delete its watchpoints at the end: QEMU keeps them when the connection is closed, and with
+    two of them, one would stop the machine between the repetitions of an instruction.
+    """
+    found = StoreCounter(replay, region, route, kernel)
+    with cleaned_up(found.clear):
+        yield found
+
+
 class StoreCounter(Observer):
     """Runs the machine of a replay from store to store. The machine must be at a snapshot when the object is made."""
 
@@ -68,7 +80,7 @@ class StoreCounter(Observer):
         stores = (is_store for is_store in self._run_on() if is_store)
         return sum(1 for _ in zip(range(count), stores, strict=False)) == count
 
-    def close(self) -> None:
+    def clear(self) -> None:
         """Delete the watchpoints."""
         self._watch.clear_all(self._watchpoints)
 

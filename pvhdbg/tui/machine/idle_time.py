@@ -17,7 +17,7 @@ _LEAST, _MOST, _TIMES = 0.3, 2.0, 8
 
 
 class IdleTime:
-    """How long the user must not have asked for anything: the longer, the longer a snapshot takes."""
+    """How long the user must not have asked for anything: the longer, the longer the last snapshot took."""
 
     def __init__(self, emit: Emit) -> None:
         self.seconds = _LEAST
@@ -31,4 +31,4 @@ class IdleTime:
             work()
         finally:
             self._emit(events.GdbBusy(busy=False))
-            self.seconds = max(self.seconds, min(_TIMES * (time.monotonic() - start), _MOST))
+            self.seconds = min(max(_TIMES * (time.monotonic() - start), _LEAST), _MOST)

@@ -52,6 +52,18 @@ def test_steps_back_through_a_call_and_branches_are_the_steps_forward(at_prepare
     assert forward == steps_forward(debuggee, 12)
 
 
+def test_a_step_from_the_end_of_one_function_into_the_next_is_found(
+    at_prepare: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    debuggee = at_prepare()
+    debuggee.next_stage()
+    forward = steps_forward(debuggee, 2)
+    assert "startup_64" == debuggee.position().symbol
+    monkeypatch.setattr(StepFinder, "find_by_steps", lambda _finder: None)
+
+    assert forward[1:] == steps_back(debuggee, 1)
+
+
 def test_a_step_back_in_a_loop_leaves_no_breakpoint_there(at_prepare: Start) -> None:
     debuggee = at_prepare()
     forward = steps_forward(debuggee, 12)

@@ -19,11 +19,11 @@ def writers_of(debuggee: RewindableDebuggee, path: str) -> tuple[Writer, ...]:
 
 
 def is_behind(debuggee: RewindableDebuggee, writer: Writer) -> bool:
-    """Return whether the machine has just executed the writer: it is the instruction before RIP, or repeated there."""
+    """Return whether the machine has just executed the writer, with all its repetitions."""
     assert writer.code is not None
     rip = debuggee.position().halt.rip or 0
     listing = [int(line.split(":")[0], 16) for line in debuggee.session.disassemble(writer.code.rip, 2)]
-    return rip in listing
+    return rip in listing and rip != writer.code.rip
 
 
 @pytest.mark.parametrize("machine", ["microvm", "q35"])
@@ -45,6 +45,22 @@ def test_each_store_to_a_field_is_reached_from_the_last_to_the_first(
         with pytest.raises(UserError, match=r"^can't go back: no instruction stored to .* at stage prepare$"):
             debuggee.back(path)
         assert "bootparams" == debuggee.next_stage().stage
+
+
+def test_after_a_store_of_single_bytes_the_whole_field_is_there(at_prepare: Start) -> None:
+    debuggee = at_prepare()
+    debuggee.next_stage()
+    debuggee.next_stage()
+    there = debuggee.session.current().kernel_boot_params
+
+    here = debuggee.back("kernel_boot_params.hdr.cmd_line_ptr").capture
+
+    assert here.rip is not None
+    assert debuggee.session.disassemble(here.rip - 2, 1)[0].endswith("rep movsb (%rsi), (%rdi)")
+    assert 0 == here.registers["rcx"]
+    assert there is not None
+    assert here.kernel_boot_params is not None
+    assert there.hdr.cmd_line_ptr == here.kernel_boot_params.hdr.cmd_line_ptr
 
 
 def test_a_store_before_the_first_snapshot_is_reached_by_a_restart(at_prepare: Start, vmlinux_61: Path) -> None:
