@@ -89,7 +89,7 @@ def lines(screen: Screen, rows: Rows, shown: range, width: int) -> list[Line]:
 
 def starred(screen: Screen, body: Line, *, is_new: bool) -> Line:
     """Prepend a column to a row, with a star if the row changed."""
-    return [(classes.CHANGED, signs(screen.ascii).changed if is_new else " "), *body]
+    return [(classes.CHANGED, signs(screen.ascii).changed) if is_new else ("", " "), *body]
 
 
 @lru_cache(CACHED)

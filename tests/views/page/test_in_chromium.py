@@ -10,6 +10,7 @@ import pytest
 
 from pvhdbg.boot.record.replay import load
 from pvhdbg.boot.who.answer import Answer, Code, Writer
+from pvhdbg.cli.command.manual import PAGES_DIR
 from pvhdbg.cli.command.teaching import boots
 from pvhdbg.teaching.tour import chapter, handout
 from pvhdbg.views.page.picture import picture_page
@@ -102,6 +103,15 @@ def opened(chromium: Browser, path: Path, width: int = 1200, scheme: str = "ligh
     chromium.refused.clear()
     chromium.open(path)
     return chromium
+
+
+@pytest.mark.parametrize("place", ["manual", "page"])
+def test_a_picture_of_text_keeps_its_spaces(chromium: Browser, pages: dict[str, Path], place: str) -> None:
+    page = opened(chromium, PAGES_DIR / "screen.svg" if place == "manual" else pages["segments"])
+    script = "[...document.querySelectorAll('text')].filter((it) => !it.children.length)"
+
+    assert [] == page.run(f"{script}.filter((it) => it.getNumberOfChars() != it.textContent.length).map(String)")
+    assert page.run(f"{script}.filter((it) => it.textContent.includes('  ')).length") > 0
 
 
 def test_hostile_text_does_nothing(chromium: Browser, pages: dict[str, Path]) -> None:

@@ -49,6 +49,7 @@ def svg(lines: Sequence[Line], title: str) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-size="13.29" '
         f'font-family="ui-monospace, Menlo, Consolas, \'DejaVu Sans Mono\', monospace" xml:space="preserve">\n'
         f"<title>{escape(title)}</title>\n"
+        "<style>text { white-space: pre; }</style>\n"  # browsers do not let all text inherit xml:space
         f'<rect width="{width}" height="{height}" rx="6" fill="{_BACKGROUND}"/>\n'
     )
     return head + "".join(_line(line, number) for number, line in enumerate(lines)) + "</svg>\n"
