@@ -179,7 +179,7 @@ def test_a_guest_that_died_before_attaching_is_explained(shell: Shell, foreign: 
     while machine.status() != "shutdown":
         pass
     shell.start(f"attach {machine.stub} {guest.ELF}")
-    shell.wait("✖ died: triple-fault")
+    shell.wait("✖ died: triple fault")
     shell.keys("5")
 
     assert "PVH911" in shell.wait("the CPU has no long mode")

@@ -126,7 +126,7 @@ def test_a_qemu_killed_while_gdb_starts_is_a_death_and_f4_restarts_it(shell: She
 
 def test_a_guest_that_dies_before_its_first_stop_is_explained_and_gdb_reads_its_registers(shell: Shell) -> None:
     shell.start("--cpu qemu32")
-    shell.wait("✖ died: triple-fault")
+    shell.wait("✖ died: triple fault")
     shell.type("p/x $rip")
     shell.wait("$1 = 0x")
     shell.keys("F8")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pvhdbg.checks.finding import INFO, WARNING
+from pvhdbg.checks.finding import INFO
 from pvhdbg.lazy_pattern import pattern
 from pvhdbg.tui.events.news import changed_views
 from pvhdbg.tui.lines import classes
@@ -137,5 +137,4 @@ def _sign(screen: Screen, view: View, *, is_changed: bool) -> str:
         return sign.changed if is_changed else " "
     if not screen.ascii:
         return sign.findings.get(worst, " ")
-    # The other ASCII signs are letters, which would look like the first letter of the name.
-    return " " if worst == INFO else sign.findings[WARNING]
+    return " " if worst == INFO else sign.findings[worst]  # the ASCII sign of an info looks like a letter of the name

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from pvhdbg.named_tuple import NamedTuple
-from pvhdbg.tui.draw import text_lines
+from pvhdbg.tui.draw import memory_pane, text_lines
 from pvhdbg.tui.draw.tour import room as tour_room
 from pvhdbg.tui.events import news
 from pvhdbg.tui.screen import state
@@ -106,7 +106,7 @@ def _layout(by_id: ById[Screen], width: int, height: int) -> Layout:
     view = table.shown(screen)
     if is_zoomed(screen):
         return _zoomed(screen, width, height - _STATE - 2)
-    strip = 0 if view.has_picture else _strip(height + BELOW)
+    strip = 0 if view.has_picture else _strip(screen, width, height + BELOW)
     context = _context(height + BELOW)
     room = height - _STATE - context - _BORDERS - strip - (1 if strip else 0)
     card_width, card_lines = tour_room.width_beside(screen, width), tour_room.lines_below(screen, width, room)
@@ -254,5 +254,9 @@ def _share(lines: int) -> int:
     return next(share for least, share in ((50, 6), (40, 5), (36, 4), (0, 3)) if lines >= least)
 
 
-def _strip(lines: int) -> int:
-    return next(share for least, share in ((45, 5), (36, 4), (30, 3), (0, 0)) if lines >= least)
+def _strip(screen: Screen, width: int, lines: int) -> int:
+    """Return the number of lines of the memory picture: no more than it needs, once there is one."""
+    most = next(share for least, share in ((45, 5), (36, 4), (30, 3), (0, 0)) if lines >= least)
+    if not most or screen.capture is None:
+        return most
+    return min(most, memory_pane.height(table.MEMORY.at_source(screen), width - 2))

@@ -42,7 +42,26 @@ def strip(screen: Screen, width: int, lines: int) -> list[Line]:
     capture = screen.capture
     if capture is None:
         return []
-    gap, more = WIDE_GAP if width >= WIDE else GAP, signs(screen.ascii).more
+    more = signs(screen.ascii).more
+    drawn, cells, gap = _strips(screen, capture, width)
+    strips = [_cut_below(part, lines) for part in drawn]
+    return [
+        [
+            ("", " "),
+            *(part for strip in strips for part in fit(strip[at] if at < len(strip) else [], cells + gap, more)),
+        ]
+        for at in range(lines)
+    ]
+
+
+def height(screen: Screen, width: int) -> int:
+    """Return how many lines the strips need."""
+    return max(map(len, _strips(screen, screen.capture, width)[0])) if screen.capture else 0
+
+
+def _strips(screen: Screen, capture: Capture, width: int) -> tuple[list[list[Line]], int, int]:
+    """Return the lines of each strip, the number of its cells, and the gap between two strips."""
+    gap = WIDE_GAP if width >= WIDE else GAP
     cells = (width - 1) // USUAL - gap
     picture = _picture(screen, capture, cells)
     if len(picture.strips) != USUAL:
@@ -53,14 +72,7 @@ def strip(screen: Screen, width: int, lines: int) -> list[Line]:
         _without_end(_lines(part, ascii=screen.ascii), cells) if part.end == start else _lines(part, ascii=screen.ascii)
         for part, start in zip(picture.strips, following, strict=True)
     ]
-    strips = [_cut_below(part, lines) for part in drawn]
-    return [
-        [
-            ("", " "),
-            *(part for strip in strips for part in fit(strip[at] if at < len(strip) else [], cells + gap, more)),
-        ]
-        for at in range(lines)
-    ]
+    return drawn, cells, gap
 
 
 def _without_end(lines: list[Line], cells: int) -> list[Line]:

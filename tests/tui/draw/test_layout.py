@@ -125,3 +125,9 @@ def test_a_row_that_is_too_long_continues_on_the_next_line_if_there_is_room() ->
 
     assert [] == [word for word in words.split() if shown.count(word) < 2]
     assert 1 == shown.count("▸")
+
+
+def test_the_detail_and_the_memory_have_no_more_lines_than_they_need() -> None:
+    plan = layout(at("prepare", focus=state.VIEW), 200, 58)
+
+    assert (8, 4) == (plan.detail, plan.strip)

@@ -162,4 +162,4 @@ def test_the_tab_of_the_findings_has_the_sign_of_the_worst_finding() -> None:
     findings = (STACK, Finding("PVH101", "error", "", "start_info.magic"))
 
     assert "5✖findings" in text(at("entry", findings=findings), (120, 40))
-    assert "5!findings" in text(at("entry", findings=findings, ascii=True), (120, 40))
+    assert "5Xfindings" in text(at("entry", findings=findings, ascii=True), (120, 40))
