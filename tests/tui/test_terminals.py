@@ -59,100 +59,101 @@ FATAL = Finding("PVH902", "error", "page fault", "start_info.memmap_paddr")
 Words = Callable[[Signs], tuple[str, ...]]
 
 
-@cache
-def points() -> dict[str, tuple[Screen, Words, int]]:
-    """Return for each promise a screen, the words that it shows, and the least number of lines."""
-    here = at("prepare", focus=state.VIEW)
-    recording = apps.recorded(past=1)
-    in_loop = Run(state.STOPPED, "", rip=0x1000, symbol="xen_cpuid_base+0x8")
-    changed = apps.recorded(past=None, view="cpu")
-    return {
-        "a stage that was stepped over": (
-            here._replace(stages=MARKS),
-            lambda sign: (f"prepare {sign.stages['missed']}", f"F6 {sign.to} bootparams"),
-            0,
+IN_LOOP = Run(state.STOPPED, "", rip=0x1000, symbol="xen_cpuid_base+0x8")
+
+
+def here() -> Screen:
+    return at("prepare", focus=state.VIEW)
+
+
+POINTS: dict[str, tuple[Callable[[], Screen], Words, int]] = {
+    "a stage that was stepped over": (
+        lambda: here()._replace(stages=MARKS),
+        lambda sign: (f"prepare {sign.stages['missed']}", f"F6 {sign.to} bootparams"),
+        0,
+    ),
+    "source above or beside its instructions": (
+        lambda: at("entry", "code", code=CODE),
+        lambda sign: (
+            f"{sign.breakpoint}{sign.current}",
+            "10  lgdt gdt",
+            "lgdtl  0x2000 <gdt>  ",
+            "load the register GDTR",
         ),
-        "source above or beside its instructions": (
-            at("entry", "code", code=CODE),
-            lambda sign: (
-                f"{sign.breakpoint}{sign.current}",
-                "10  lgdt gdt",
-                "lgdtl  0x2000 <gdt>  ",
-                "load the register GDTR",
-            ),
-            0,
+        0,
+    ),
+    "the past": (
+        lambda: at("e820", past=0),
+        lambda sign: ("shown: entry", "protected32", f"[entry {sign.stages['passed']}]", sign.past_box.across * 3),
+        0,
+    ),
+    "a recording": (
+        lambda: apps.recorded(past=1)._replace(view="code"),
+        lambda sign: ("recording", "callq  0xffffffff8106b730", f"F6 {sign.to} bootparams"),
+        0,
+    ),
+    "only changes": (
+        lambda: at("e820", "memory", only_changes=True),
+        lambda sign: (f"{sign.changed} only changes", "nr_entries  5"),
+        0,
+    ),
+    "queued commands": (lambda: here()._replace(queued=2), lambda _sign: ("2 ", "queued"), 0),
+    "the way out of a loop": (lambda: here()._replace(run=IN_LOOP), lambda _sign: ("Shift-F11",), 0),
+    "paging": (
+        lambda: apps.recorded("teaching-guest", past=None, view="paging"),
+        lambda _sign: ("PML4[511]", "table at 0x"),
+        0,
+    ),
+    "changed bits": (
+        lambda: apps.recorded(past=None, view="cpu"),
+        lambda sign: (f"{sign.changed}cr0", "+MP", "+PG", f"{sign.changed}efer"),
+        0,
+    ),
+    "the place of the death": (
+        lambda: here()._replace(run=DEATH, findings=(FATAL,), stages=MARKS[::2]),
+        lambda sign: (f"{sign.runs['dead']} died: triple fault", f"{sign.runs['dead']} died", "PVH902"),
+        0,
+    ),
+    "a finding on its row": (
+        lambda: at("prepare", findings=(FATAL,)),
+        lambda sign: (f"{sign.findings['error']} PVH902",),
+        0,
+    ),
+    "what is new elsewhere": (lambda: at("e820", "cpu"), lambda sign: (f"{sign.changed} new: 3 memory",), 0),
+    "the next key": (lambda: here(), lambda sign: (f"F6 {sign.to} bootparams",), 0),
+    "the list of keys": (lambda: here()._replace(popup=Popup("help")), lambda _sign: ("search:", "F1"), 0),
+    "the palette": (
+        lambda: here()._replace(popup=Popup("palette", text="paging")),
+        lambda _sign: ("search: paging", "view      paging"),
+        0,
+    ),
+    "the context strip": (
+        lambda: at("entry", next=LOAD),
+        lambda _sign: ("next    lgdtl 0x2000", "reads 6 bytes at 0x2000", "changed"),
+        TALL,
+    ),
+    "a chain of pointers": (
+        lambda: here().at(4),
+        lambda sign: (
+            f"{sign.cursor} +0x10 modlist_paddr",
+            f"{sign.to} the ramdisk" if sign.to == "->" else "the ramdisk",
         ),
-        "the past": (
-            at("e820", past=0),
-            lambda sign: ("shown: entry", "protected32", f"[entry {sign.stages['passed']}]", sign.past_box.across * 3),
-            0,
-        ),
-        "a recording": (
-            recording._replace(view="code"),
-            lambda sign: ("recording", "callq  0xffffffff8106b730", f"F6 {sign.to} bootparams"),
-            0,
-        ),
-        "only changes": (
-            at("e820", "memory", only_changes=True),
-            lambda sign: (f"{sign.changed} only changes", "nr_entries  5"),
-            0,
-        ),
-        "queued commands": (here._replace(queued=2), lambda _sign: ("2 ", "queued"), 0),
-        "the way out of a loop": (here._replace(run=in_loop), lambda _sign: ("Shift-F11",), 0),
-        "paging": (
-            apps.recorded("teaching-guest", past=None, view="paging"),
-            lambda _sign: ("PML4[511]", "table at 0x"),
-            0,
-        ),
-        "changed bits": (
-            changed._replace(view="cpu"),
-            lambda sign: (f"{sign.changed}cr0", "+MP", "+PG", f"{sign.changed}efer"),
-            0,
-        ),
-        "the place of the death": (
-            here._replace(run=DEATH, findings=(FATAL,), stages=MARKS[::2]),
-            lambda sign: (f"{sign.runs['dead']} died: triple fault", f"{sign.runs['dead']} died", "PVH902"),
-            0,
-        ),
-        "a finding on its row": (
-            at("prepare", findings=(FATAL,)),
-            lambda sign: (f"{sign.findings['error']} PVH902",),
-            0,
-        ),
-        "what is new elsewhere": (at("e820", "cpu"), lambda sign: (f"{sign.changed} new: 3 memory",), 0),
-        "the next key": (here, lambda sign: (f"F6 {sign.to} bootparams",), 0),
-        "the list of keys": (here._replace(popup=Popup("help")), lambda _sign: ("search:", "F1"), 0),
-        "the palette": (
-            here._replace(popup=Popup("palette", text="paging")),
-            lambda _sign: ("search: paging", "view      paging"),
-            0,
-        ),
-        "the context strip": (
-            at("entry", next=LOAD),
-            lambda _sign: ("next    lgdtl 0x2000", "reads 6 bytes at 0x2000", "changed"),
-            TALL,
-        ),
-        "a chain of pointers": (
-            here.at(4),
-            lambda sign: (
-                f"{sign.cursor} +0x10 modlist_paddr",
-                f"{sign.to} the ramdisk" if sign.to == "->" else "the ramdisk",
-            ),
-            0,
-        ),
-        "an explanation": (here._replace(popup=Popup("panel", steps=("cr0",))), lambda _sign: ("cr0", "Esc"), 0),
-        "the log": (
-            at("prepare", "log", log=Log(("[    0.000000] Linux version 6.1",))),
-            lambda _sign: ("0 log", "Linux version 6.1"),
-            0,
-        ),
-        "a zoomed pane": (here._replace(zoomed=True), lambda _sign: ("Z: show all panes",), 0),
-    }
+        0,
+    ),
+    "an explanation": (lambda: here()._replace(popup=Popup("panel", steps=("cr0",))), lambda _sign: ("cr0", "Esc"), 0),
+    "the log": (
+        lambda: at("prepare", "log", log=Log(("[    0.000000] Linux version 6.1",))),
+        lambda _sign: ("0 log", "Linux version 6.1"),
+        0,
+    ),
+    "a zoomed pane": (lambda: here()._replace(zoomed=True), lambda _sign: ("Z: show all panes",), 0),
+}
+"""For each promise: a screen, the words that it shows, and the least number of lines."""
 
 
 @cache
 def of_point(name: str, size: tuple[int, int], is_ascii: bool) -> list[Line]:
-    return drawn(points()[name][0], size, is_ascii=is_ascii)
+    return drawn(POINTS[name][0](), size, is_ascii=is_ascii)
 
 
 def drawn(screen: Screen, size: tuple[int, int], *, is_ascii: bool) -> list[Line]:
@@ -164,7 +165,7 @@ def drawn(screen: Screen, size: tuple[int, int], *, is_ascii: bool) -> list[Line
 @pytest.mark.parametrize("size", SIZES)
 def test_each_promise_is_kept_at_each_size(size: tuple[int, int], is_ascii: bool) -> None:
     broken = []
-    for name, (_, words, least) in points().items():
+    for name, (_, words, least) in POINTS.items():
         lines = [plain(line) for line in of_point(name, size, is_ascii)]
         text = "\n".join(lines)
 
@@ -198,7 +199,7 @@ def test_each_terminal_gets_its_colors_and_the_same_text(
     monkeypatch.delenv("COLORFGBG", raising=False)
     for name, value in TERMINALS[terminal].items():
         monkeypatch.setenv(name, value)
-    everything = [line for name in points() for line in of_point(name, size, terminal == "TERM=linux")]
+    everything = [line for name in POINTS for line in of_point(name, size, terminal == "TERM=linux")]
     lines = list(encoded(everything))
     colors = {color for line in lines for code in CODES.findall(line) for color in COLOR.findall(code)}
     last = lines[1 - size[1] :]
