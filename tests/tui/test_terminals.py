@@ -120,7 +120,7 @@ POINTS: dict[str, tuple[Callable[[], Screen], Words, int]] = {
         0,
     ),
     "what is new elsewhere": (lambda: at("e820", "cpu"), lambda sign: (f"{sign.changed} new: 3 memory",), 0),
-    "the next key": (lambda: here(), lambda sign: (f"F6 {sign.to} bootparams",), 0),
+    "the next key": (here, lambda sign: (f"F6 {sign.to} bootparams",), 0),
     "the list of keys": (lambda: here()._replace(popup=Popup("help")), lambda _sign: ("search:", "F1"), 0),
     "the palette": (
         lambda: here()._replace(popup=Popup("palette", text="paging")),
