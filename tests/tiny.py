@@ -44,6 +44,8 @@ PRINTED = "no way"
 _PRINT_AND_HALT = bytes.fromhex("66baf803") + b"".join(bytes([0xB0, it, 0xEE]) for it in PRINTED.encode()) + b"\xf4"
 HALTS_AT = PREPARE + len(_PRINT_AND_HALT)
 """RIP after the `hlt`."""
+PANIC = "Kernel panic - not syncing: no way"
+_PRINT_AND_LOOP = bytes.fromhex("66baf803") + b"".join(bytes([0xB0, it, 0xEE]) for it in PANIC.encode()) + b"\xeb\xfe"
 
 _START_SIZE, _PREPARE_SIZE = RETURNS_TO + 2 - ENTRY, 16
 
@@ -66,6 +68,11 @@ def dying(*, name: str | None = None) -> bytes:
 def halting() -> bytes:
     """Return a guest that prints PRINTED on its serial console in xen_prepare_pvh, and halts at HALTS_AT for good."""
     return _guest(_PRINT_AND_HALT)
+
+
+def panicking() -> bytes:
+    """Return a guest that prints PANIC on its serial console in xen_prepare_pvh, as Linux does, and loops forever."""
+    return _guest(_PRINT_AND_LOOP)
 
 
 def enabling_svm(planted: Sequence[Segment] = ()) -> bytes:

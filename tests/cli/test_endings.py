@@ -72,6 +72,19 @@ def test_a_guest_that_halts_before_a_stage_is_not_waited_for(tmp_path: Path) -> 
     assert "hint" not in done.err
 
 
+def test_a_guest_that_panics_before_a_stage_is_not_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "panicking"
+    path.write_bytes(tiny.panicking())
+    done = pvhdbg("check", path, "--timeout", "100000", "--format", "json")
+    outcome = done.document["outcome"]
+
+    assert (1, "timeout", "panicked") == (done.status, outcome["ended"], outcome["watched"]["ended"])
+    assert [("PVH912", "the kernel panicked: no way. Read the last lines of its console and log.")] == [
+        (finding["code"], finding["message"]) for finding in outcome["findings"]
+    ]
+    assert 'the kernel panicked: "no way", before stage bootparams; last stage reached: prepare' in done.err
+
+
 def test_a_death_is_the_last_stop_with_its_cause_and_place(dying: Path) -> None:
     done = pvhdbg("dump", dying, "--format", "json")
     died = done.document["outcome"]["died"]

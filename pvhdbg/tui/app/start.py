@@ -213,7 +213,7 @@ def _ending(outcome: Outcome) -> str:
     from pvhdbg.boot.record.document import DONE, HALTED, PANICKED, RUNAWAY, TIMED_OUT
 
     if outcome.died:
-        return f"died ({outcome.died.how})"
+        return f"died: {outcome.died.how.replace('-', ' ')}"
     ends = {PANICKED: "panicked", HALTED: "halted", RUNAWAY: "executes zero bytes"}
     if outcome.watched is not None and outcome.watched.ended in ends:
         return ends[outcome.watched.ended]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pvhdbg.boot.stop.capture import EMPTY_CAPTURE
+from pvhdbg.boot.stop.stop import Stop
+from pvhdbg.checks.case import NO_MEMORY, Case
 from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.views.pictures import handover, memory, paging, segments, timeline, writers
 
@@ -26,7 +28,18 @@ class Picture(NamedTuple):
 
 def _with_handover(run: Document) -> Capture:
     """Return the first stop that has what the VMM handed over."""
-    return next((stop for stop in run.stops if stop.start_info), next(iter(run.stops), EMPTY_CAPTURE))
+    found = next((stop for stop in run.stops if stop.start_info), next(iter(run.stops), EMPTY_CAPTURE))
+    return _without_absent(found, run)
+
+
+def _without_absent(capture: Capture, run: Document) -> Capture:
+    """Leave out the zeros that were read where the machine has no memory."""
+    case = Case(Stop(capture, (), run.kernel), run.machine)
+    if case.map_is_absent:
+        capture = capture._replace(memory_map=None, missing={**capture.missing, "memory_map": NO_MEMORY})
+    if case.module_list_is_absent:
+        capture = capture._replace(modules=None, missing={**capture.missing, "modules": NO_MEMORY})
+    return capture
 
 
 def _with_map(run: Document) -> Capture:

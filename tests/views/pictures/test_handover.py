@@ -7,8 +7,10 @@ import json
 import pytest
 
 from pvhdbg.boot.record.replay import load
+from pvhdbg.cli.command.teaching import boots
 from pvhdbg.views.pictures import graph, handover
 from pvhdbg.views.pictures.graph import Box, Line
+from pvhdbg.views.pictures.table import PICTURES
 from tests.paths import RECORDINGS_DIR
 from tests.views.pictures.sheets import elements
 
@@ -65,3 +67,11 @@ def test_each_arrow_is_drawn_once() -> None:
     drawn = [node for node in elements(graph.draw(found, "handover", "x"), "path") if node.getAttribute("marker-end")]
 
     assert len(arrows(found)) == len(drawn) > 5
+
+
+def test_a_map_where_no_memory_is_has_the_reason_instead_of_zeros() -> None:
+    shown = "\n".join(PICTURES["handover"].as_text(load(boots.CHAPTERS / "died.json")))
+
+    assert "no memory" in shown
+    assert "unknown" not in shown
+    assert "RAM" in "\n".join(PICTURES["handover"].as_text(load(boots.CHAPTERS / "boot.json")))
