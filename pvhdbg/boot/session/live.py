@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     Disassembler = Callable[[int, int], Sequence[str]]
 
 TIMEOUT = 30.0
+_CALIBRATES, _CALIBRATION = "calibrate_delay", 3.0
+"""Linux's function that measures its delay loop, and more seconds than it needs."""
 RESTART = "start the guest again"
 SEE_STAGES = "see `stages` for what was captured"
 _BRANCH_TARGET = pattern(r"\b(?:call|j)[a-z]* +(0x[0-9a-f]+)$", re.ASCII)
@@ -248,7 +250,8 @@ class LiveSession(Opener):
     def note_end(self, ended: str | None, seconds: float) -> None:
         """Store how a guest ended after it ran for `seconds`: PANICKED, HALTED, RUNAWAY; None if it only stopped.
 
-        A kernel that has panicked stays panicked, but a halted guest may continue.
+        A kernel that has panicked stays panicked, but a guest that ended otherwise may continue. A kernel that was
+        stopped while it calibrates its delay loop may never leave it: a rule knows why.
         Call this while the guest is stopped.
         """
         from pvhdbg.boot.run import ending
@@ -257,8 +260,11 @@ class LiveSession(Opener):
             ended = None
         if ended is not None:
             self._outcome = ending.end_outcome(self.journey, ended, seconds, self._name_of, self._serial)
-        elif self._outcome is not None and self._outcome.watched and self._outcome.watched.ended == doc.HALTED:
+        elif self._outcome is None or (self._outcome.watched and self._outcome.watched.ended != doc.PANICKED):
             self._outcome = None
+            symbol = self._name_of(self.journey.target.register("rip")) or ""
+            if seconds > _CALIBRATION and symbol.startswith(_CALIBRATES):
+                self._outcome = ending.end_outcome(self.journey, doc.TIME, seconds, self._name_of, self._serial)
 
     def back(self, stage: str | None) -> str:
         """Take the machine back to a stage, or to the last captured stage before here. Return what happened.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from pvhdbg.boot.stop import stages
@@ -16,7 +17,7 @@ from pvhdbg.views.rows import text
 from pvhdbg.views.rows.row import Row
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from pvhdbg.boot.record.document import MachineFacts
     from pvhdbg.checks.finding import Finding
@@ -44,11 +45,20 @@ def _groups(screen: Screen) -> Groups:
 
 @lru_cache(8)
 def _grouped(entries: ById[Sequence[BootFinding]]) -> Groups:
-    """Return the findings of each row: one finding, or, in the last row, all habits of the VMM."""
+    """Return the findings of each row: one finding, what is left of a rule with many, or all habits of the VMM."""
     habits = tuple(entry for entry in entries.value if entry.finding.is_habit)
     if len(habits) < 2:
-        return tuple((entry,) for entry in entries.value)
-    return (*((entry,) for entry in entries.value if not entry.finding.is_habit), habits)
+        return tuple(_folded(entries.value))
+    return (*_folded([entry for entry in entries.value if not entry.finding.is_habit]), habits)
+
+
+def _folded(entries: Sequence[BootFinding]) -> Iterator[tuple[BootFinding, ...]]:
+    """Yield the first findings of each rule on their own, and then the others of that rule at once."""
+    for _, group in groupby(entries, key=lambda it: (it.finding.code, it.finding.severity, it.is_current)):
+        of_rule = tuple(group)
+        yield from ((entry,) for entry in of_rule[: findings_text.MOST])
+        if len(of_rule) > findings_text.MOST:
+            yield of_rule[findings_text.MOST :]
 
 
 @lru_cache(8)
@@ -60,7 +70,9 @@ def _row(findings: Sequence[Finding], machine: MachineFacts | None) -> Row:
     finding, code = findings[0], findings[0].code
     field, message = clean(finding.field), clean(finding.message)
     if len(findings) > 1:
-        field, message = "", clean(findings_text.habits_line(findings, machine))
+        is_habit = finding.is_habit
+        words = findings_text.habits_line(findings, machine) if is_habit else findings_text.others_line(findings)
+        field, message = "" if is_habit else field, clean(words)
     return Row(finding.field, code, field, message, address=finding.at, leads_to=finding.at)
 
 

@@ -79,13 +79,18 @@ def _head(finding: Finding) -> str:
 
 
 def _rest(of_rule: Sequence[Finding]) -> str:
-    """Return how many findings are not shown. The last finding of a rule may itself stand for findings it omits."""
-    rest = of_rule[MOST:]
-    omitted = omitted_count(rest[-1])
-    number = len(rest) - bool(omitted) + omitted
-    at_least = "at least " if omitted == MAX_COUNTED else ""
+    """Return how many findings are not shown, and where they are."""
+    omitted = omitted_count(of_rule[-1])
     in_json = f"the JSON document has the first {len(of_rule) - 1}" if omitted else "the JSON document has all of them"
-    return f"… and {at_least}{number} more, starting at {printable(rest[0].field)}: {in_json}"
+    return f"{others_line(of_rule[MOST:])}: {in_json}"
+
+
+def others_line(others: Sequence[Finding]) -> str:
+    """Return how many other findings a rule has. The last one may itself stand for findings that the rule omits."""
+    omitted = omitted_count(others[-1])
+    number = len(others) - bool(omitted) + omitted
+    at_least = "at least " if omitted == MAX_COUNTED else ""
+    return f"… and {at_least}{number} more, starting at {printable(others[0].field)}"
 
 
 def count(findings: Sequence[Finding]) -> str:

@@ -124,3 +124,20 @@ def test_a_dead_guest_has_no_next_stage() -> None:
 
     assert (GuestError, "the guest is dead", "start the guest again") == refused(session)
     assert stages.DIED == session.current().stage
+
+
+def noted(symbol: str, *runs: tuple[str | None, float]) -> str | None:
+    """Return how the guest has ended, as far as known, after runs that ended like this and lasted so many seconds."""
+    session = LiveSession(session_at(1).journey, name_of=lambda _: symbol)
+    for ended, seconds in runs:
+        session.note_end(ended, seconds)
+    return session.ended.watched.ended if session.ended and session.ended.watched else None
+
+
+def test_only_a_panic_stays_and_a_kernel_that_calibrates_for_long_is_noted() -> None:
+    assert "panicked" == noted("f", ("panicked", 1.0), (None, 9.0))
+    assert noted("f", ("halted", 1.0), (None, 9.0)) is None
+    assert noted("f", ("runaway", 1.0)) is None
+    assert "time" == noted("calibrate_delay+0x308", (None, 9.0))
+    assert noted("calibrate_delay+0x308", (None, 1.0)) is None
+    assert noted("calibrate_delay+0x308", (None, 9.0), (None, 1.0)) is None
