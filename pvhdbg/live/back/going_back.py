@@ -202,8 +202,8 @@ class RewindableDebuggee(Debuggee):
         """
         from pvhdbg.live.back import places
 
-        starts, place = self._earlier_snapshots(here), here.capture
-        region = places.region_of(text, here.capture, self.session)
+        region, place = places.region_of(text, here.capture, self.session), here.capture
+        starts = self._earlier_snapshots(here)
         undone = self._stages_so_far()
         with self._replay(here) as replay:
             start, route, stores = self._find_store(replay, starts, region, place)

@@ -122,6 +122,8 @@ def test_the_last_store_before_a_death_is_reached_alive(at_prepare: Start) -> No
 
 def test_bytes_that_no_instruction_stored_to_and_words_that_name_nothing_are_refused(at_prepare: Start) -> None:
     debuggee = at_prepare()
+    with pytest.raises(UserError, match=r"^nowhere: no such stage or field$"):  # there is no earlier snapshot, either
+        debuggee.back("nowhere")
     debuggee.next_stage()
     before = state_of(debuggee)
 
