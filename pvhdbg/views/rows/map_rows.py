@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.e820 import E820_TYPES, RAM, E820Table
+from pvhdbg.boot.stop import ranges
+from pvhdbg.boot.stop.map_entries import decode_entries, ram_ranges
 from pvhdbg.boot.stop.protocols import E820_MODULE, HYPERCALL, MEMMAP, NO_MAP
 from pvhdbg.views.rows import text
 from pvhdbg.views.rows.row import Row, absent, below, field_row
@@ -28,9 +30,12 @@ def end(entry: MapRecord) -> int:
 
 
 def summary(entries: Sequence[MapRecord]) -> str:
-    """Return text such as `6 entries, 511.8 MiB of RAM`."""
-    ram = sum(entry.size for entry in entries if entry.type == RAM)
-    return f"{text.counted(len(entries), 'entry')}, {text.size(ram)} of RAM"
+    """Return text such as `6 entries, 511.8 MiB of RAM`, and how much of the RAM is listed as another type too."""
+    decoded = decode_entries(entries)
+    listed = ranges.total(ranges.union((entry.addr, entry.end) for entry in decoded if entry.type == RAM))
+    doubtful = listed - ranges.total(ram_ranges(decoded))
+    also = f", {text.size(doubtful)} of it also listed as another type" if doubtful else ""
+    return f"{text.counted(len(entries), 'entry')}, {text.size(listed)} of RAM{also}"
 
 
 def gaps(entries: Sequence[MapRecord]) -> list[int]:

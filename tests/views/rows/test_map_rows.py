@@ -59,3 +59,10 @@ def test_the_fields_of_entries_are_rows_only_on_request() -> None:
 
     assert (3 + 6, 3 + 6 * 5) == tuple(map(len, maps))
     assert (1 + 5, 1 + 5 * 4) == tuple(map(len, tables))
+
+
+def test_the_summary_says_how_much_ram_is_listed_as_another_type_too() -> None:
+    assert "2 entries, 4 KiB of RAM" == map_rows.summary(entries((0, 0x1000, 1), (0x1000, 0x1000, 2)))
+    assert "2 entries, 4 KiB of RAM, 1 KiB of it also listed as another type" == map_rows.summary(
+        entries((0, 0x1000, 1), (0xC00, 0x1000, 2))
+    )
