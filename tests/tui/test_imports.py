@@ -29,7 +29,15 @@ CAPTURED = "start gdb"
 AFTER_PICTURE = (
     *("ast", "bz2", "copy", "json", "lzma", "shlex", "shutil", "weakref"),
     *("capstone", "elftools", "prompt_toolkit", "pygdbmi", "qemu"),
-    *("pvhdbg.boot.handover.apply", "pvhdbg.boot.log", "pvhdbg.checks.run", "pvhdbg.state_files", "pvhdbg.teaching"),
+    *(
+        "pvhdbg.boot.handover.apply",
+        "pvhdbg.boot.log",
+        "pvhdbg.boot.model",
+        "pvhdbg.checks.rules",
+        "pvhdbg.checks.run",
+        "pvhdbg.state_files",
+        "pvhdbg.teaching",
+    ),
     *("pvhdbg.tui.draw.popups.box", "pvhdbg.tui.draw.popups.palette", "pvhdbg.tui.draw.popups.panel"),
     *("pvhdbg.tui.draw.tour.card", "pvhdbg.tui.events.update", "pvhdbg.tui.machine.log_reader"),
     *("pvhdbg.views.explain.glossary", "pvhdbg.views.explain.instructions", "pvhdbg.vmm_profiles.cpu_state"),
@@ -40,7 +48,7 @@ AFTER_QEMU = (
 )
 HOOK = """
 import os, sys, threading
-_log = open(os.environ["IMPORT_LOG"], "w", buffering=1)
+_log = open(os.environ["IMPORT_LOG"], "x", buffering=1)
 def _hook(event, arguments):
     thread = "screen" if threading.current_thread() is threading.main_thread() else "machine"
     if event == "import":

@@ -71,12 +71,12 @@ def picture(screen: Screen, width: int, height: int) -> str:
     """Return the characters that draw the screen and put the cursor at the prompt."""
     prompt = prompt_label(screen)
     lines = [*frame(screen, width, height - BELOW), [("", prompt)], legend(screen, width)]
-    painted = [f"\x1b[{number};1H{_line(line, screen.theme)}\x1b[0m\x1b[K" for number, line in enumerate(lines, 1)]
+    known = styles(screen.theme)
+    painted = [f"\x1b[{number};1H{_line(line, known)}\x1b[0m\x1b[K" for number, line in enumerate(lines, 1)]
     return f"{''.join(painted)}\x1b[{height - 1};{len(prompt) + 1}H\x1b[?25h"
 
 
-def _line(line: Line, theme: str) -> str:
-    known = styles(theme)
+def _line(line: Line, known: Mapping[str, str]) -> str:
     return "".join(f"\x1b[0{_codes(_words(style, known))}m{text}" for style, text in line)
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from pvhdbg.abi.text import printable
 from pvhdbg.boot.record.document import HALTED, PANICKED, RUNAWAY
 from pvhdbg.tui.screen import state
-from pvhdbg.tui.screen.findings import boot_findings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,6 +41,8 @@ def message(watched: Watched, *, is_own_machine: bool) -> str:
 
 def how_it_died(screen: Screen) -> str:
     """Return how the dead guest died. PVH900 knows whether the guest itself may have asked for a reset."""
+    from pvhdbg.tui.screen.findings import boot_findings  # not before the first picture, unless the guest is dead
+
     how = screen.run.how
     kind, _, possible = how.partition(" (")
     entries = chain(screen.boot_findings, (entry for find in (boot_findings,) for entry in find(screen)))

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from pvhdbg.abi.text import printable
 from pvhdbg.boot.stop.stages import UNSEEN
 from pvhdbg.checks.finding import ERROR, INFO, SEVERITIES, WARNING
-from pvhdbg.checks.rules import MAX_COUNTED, omitted_count
 from pvhdbg.views.rows import text
 
 if TYPE_CHECKING:
@@ -80,6 +79,8 @@ def _head(finding: Finding) -> str:
 
 def _rest(of_rule: Sequence[Finding]) -> str:
     """Return how many findings are not shown, and where they are."""
+    from pvhdbg.checks.rules import omitted_count  # not before the first picture, which has no findings
+
     omitted = omitted_count(of_rule[-1])
     in_json = f"the JSON document has the first {len(of_rule) - 1}" if omitted else "the JSON document has all of them"
     return f"{others_line(of_rule[MOST:])}: {in_json}"
@@ -87,6 +88,8 @@ def _rest(of_rule: Sequence[Finding]) -> str:
 
 def others_line(others: Sequence[Finding]) -> str:
     """Return how many other findings a rule has. The last one may itself stand for findings that the rule omits."""
+    from pvhdbg.checks.rules import MAX_COUNTED, omitted_count
+
     omitted = omitted_count(others[-1])
     number = len(others) - bool(omitted) + omitted
     at_least = "at least " if omitted == MAX_COUNTED else ""
