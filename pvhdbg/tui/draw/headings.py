@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.lazy_pattern import pattern
 from pvhdbg.tui.draw import boxes
+from pvhdbg.tui.draw.tour import room as tour_room
 from pvhdbg.tui.events import news
 from pvhdbg.tui.lines import classes
 from pvhdbg.tui.lines.line import fit, length
@@ -40,7 +41,8 @@ def with_new_views(screen: Screen, width: int) -> Line:
     left = width - len(words) - 1
     drawn = heading(screen, left)
     is_short = screen.view == table.BYTES.name and drawn != heading(screen)
-    if not new or length(drawn) > left or is_short or screen.run.kind == state.DEAD:
+    is_led = tour_room.is_shown(screen) or screen.run.kind == state.DEAD
+    if not new or length(drawn) > left or is_short or is_led:
         return heading(screen, width)
     return [*fit(drawn, left + 1), (classes.CHANGED, words)]
 

@@ -136,8 +136,8 @@ def _zoomed(screen: Screen, width: int, room: int) -> Layout:
         return Layout(width, 0, 0, room - 1, 0)
     if screen.focus == state.OUTPUT:
         return Layout(width, 0, 0, 0, room)
-    spare = 0 if table.shown(screen).text else room - _filled(screen, room) - 1
-    detail = min(spare, _MOST_DETAIL) if spare >= _LEAST_OUTPUT else 0
+    spare = 0 if table.shown(screen).text else room - _filled(screen, room, wraps=True) - 1
+    detail = min(spare, 2 * _MOST_DETAIL) if spare >= _LEAST_OUTPUT else 0
     return Layout(width, room - detail - (1 if detail else 0), 0, detail, 0)
 
 

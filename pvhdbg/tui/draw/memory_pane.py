@@ -95,7 +95,8 @@ def stacked(screen: Screen, width: int, lines: int) -> list[Line]:
     capture = screen.capture
     if capture is None:
         return []
-    drawn = _stacked(ById(_picture(screen, capture, width - WIDE_GAP)), width, ascii=screen.ascii)
+    gap = WIDE_GAP if width >= WIDE else GAP
+    drawn = _stacked(ById(_picture(screen, capture, width - gap)), width, ascii=screen.ascii)
     return [[*line] for line in drawn[:lines]]
 
 

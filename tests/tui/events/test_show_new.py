@@ -12,7 +12,7 @@ from pvhdbg.tui.screen import state
 from pvhdbg.tui.screen.state import Run, Screen, Title
 from tests import build
 from tests.tui import apps
-from tests.tui.screens import at, line, lines, text
+from tests.tui.screens import at, line, lines, text, tour
 
 SIZES = ((80, 24), (100, 30), (120, 40), (200, 60))
 
@@ -82,3 +82,7 @@ def test_in_a_recording_f6_shows_what_is_new_until_the_user_chooses_a_view() -> 
         tui.wait("* new: 3 memory")
 
         assert "code" == tui.screen.view
+
+
+def test_the_tour_names_no_other_view() -> None:
+    assert "new:" not in text(at("e820", "cpu", tour=tour()), (80, 24))

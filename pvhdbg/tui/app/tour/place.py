@@ -44,7 +44,7 @@ def show(screen: Screen) -> Screen:
         past = None
     if past != screen.past:
         screen = show_stage(screen, past)
-    screen = screen._replace(tour=tour._replace(awaits=False), only_changes=False, detail_top=0)
+    screen = screen._replace(tour=tour._replace(awaits=False), only_changes=False, detail_top=0, message="")
     return _at_address(_at_row(screen._replace(view=card.view or screen.view), card), card)
 
 
