@@ -40,7 +40,8 @@ class Case(NamedTuple):
 
 
 MAIN = ("6.1", "6.12", "6.1-686")
-BOOTS = [(kernel, Case(machine, has_initrd)) for kernel in MAIN for machine in MACHINES for has_initrd in (False, True)]
+# Every second boot has an initrd: each kernel and each machine boots with and without it.
+BOOTS = [(k, Case(m, (i + j) % 2 == 1)) for i, k in enumerate(MAIN) for j, m in enumerate(MACHINES)]
 # The oldest and the newest kernel have fewer boots, because each takes some seconds.
 BOOTS += [(kernel, case) for kernel in ("5.10", "sid") for case in (Case("microvm", True), Case("q35", False))]
 

@@ -30,7 +30,8 @@ def layout(folder: Path, charset: str = "C.UTF-8") -> Iterator[Shell]:
         shell.type("pvh run-to prepare")
         shell.wait("identical to start_info")
         shell.type("layout pvh")
-        shell.wait("struct hvm_start_info at")
+        # At its prompt, gdb also notices that the terminal changes its size.
+        shell.until(lambda text: "struct hvm_start_info at" in text and text.rstrip().endswith("(gdb)"))
         yield shell
 
 

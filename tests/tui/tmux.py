@@ -98,7 +98,7 @@ class Shell:
     def _drawn(self, text: str, holds: Callable[[str], bool]) -> str:
         """Return the text of the screen when it stops changing: a program may have drawn only a part of a picture."""
         for _ in range(10):
-            time.sleep(0.02)
+            time.sleep(0.04)
             text, before = self.text, text
             if text == before or not holds(text):
                 return before
