@@ -309,7 +309,7 @@ def test_a_death_is_reported_and_only_a_restart_continues(at_prepare: Start) -> 
     shell.type("set var pvh_start_info.magic=0")
     shell.wait("wrong: must be 0x336ec578")
     shell.keys("F6")
-    shell.wait("✖ died: triple-fault")
+    shell.wait("✖ died: triple fault")
     # The top lines are drawn first: wait for the message too.
     text = shell.wait("the guest died: triple fault")
 
