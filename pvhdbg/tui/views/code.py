@@ -221,10 +221,16 @@ def detail(screen: Screen, _rows: Rows, index: int) -> Detail:
         return Detail()
     pair = pairs[index]
     here = f"RIP is here. {_accesses(screen)}".rstrip() if pair.is_current else ""
-    words = " ".join(filter(None, (here, _words(_instruction_of(pairs, index)))))
+    words = " ".join(filter(None, (_long_source(screen, pair), here, _words(_instruction_of(pairs, index)))))
     is_now = screen.run.kind == state.STOPPED and screen.past is None
     stage = screen.run.where if is_now else screen.capture.stage if screen.capture and not screen.moment else ""
     return Detail(note=words, topic=stage if pair.is_current and stage in stages.NAMES else "")
+
+
+def _long_source(screen: Screen, pair: Pair) -> str:
+    """Return a line of source that may not fit on its row."""
+    words = pair.source.text.strip() if pair.source and pair.instruction is None else ""
+    return words if len(words) + _NUMBER * 3 > screen.columns else ""
 
 
 def _accesses(screen: Screen) -> str:

@@ -176,6 +176,14 @@ def test_a_comment_runs_over_the_empty_column_of_the_instructions() -> None:
     assert comment in screens.text(screens.at("entry", "code", code=code), (120, 40))
 
 
+def test_the_detail_has_a_line_of_source_that_does_not_fit_on_its_row() -> None:
+    comment = "/* " + "a long comment that explains the next line, " * 2 + "*/"
+    code = CODE._replace(lines=(CodeLine(comment, None, 8, path="head.S"), *CODE.lines))
+    shown = screens.text(screens.at("entry", "code", code=code, focus=state.VIEW).at(0), (80, 24))
+
+    assert "explains the next line, */" in " ".join(line.strip("│ ") for line in shown.splitlines())
+
+
 def test_a_narrow_pane_leaves_out_empty_lines_of_source() -> None:
     code = CODE._replace(lines=(CODE.lines[0], CodeLine("", None, 99, path="head.S"), *CODE.lines[1:]))
     narrow, wide = (screens.text(screens.at("entry", "code", code=code), size) for size in ((80, 24), (120, 40)))
