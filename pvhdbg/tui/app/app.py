@@ -33,6 +33,7 @@ from pvhdbg.tui.events.update import merge_output, update
 from pvhdbg.tui.lines.line import clean
 from pvhdbg.tui.machine import memory_view, terminal
 from pvhdbg.tui.screen import state
+from pvhdbg.tui.screen.by_id import ById
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,6 +108,7 @@ class Tui:
         self._events: deque[events.Event] = deque()
         self._is_update_due = False
         self._updated = 0.0
+        self._drawn: tuple[tuple[ById[Screen], int, int], list[Line]] | None = None
         self._delayed: dict[type, asyncio.TimerHandle] = {}
         self.dispatcher = Dispatcher(self, answer, boots)
         self.windows = Windows(lambda: self.screen, self._draw, self.dispatcher)
@@ -194,7 +196,8 @@ class Tui:
         return application
 
     def _forget_message(self, _sender: object) -> None:
-        self.screen = self.screen._replace(message="")
+        if self.screen.message:
+            self.screen = self.screen._replace(message="")
 
     def _keep_entry(self, buffer: Buffer) -> None:
         self.screen = searched.typed(self.screen, buffer.text)
@@ -214,13 +217,22 @@ class Tui:
         """Redraw the elapsed time while the guest starts or runs, and during long work."""
         while True:
             await asyncio.sleep(CLOCK_INTERVAL)
-            screen = self.screen
-            is_working = screen.busy or screen.symbols == state.LOADING
-            if is_working or screen.run.kind in (state.STARTING, state.RUNNING):
+            if self._shows_time:
                 self.app.invalidate()
 
+    @property
+    def _shows_time(self) -> bool:
+        screen = self.screen
+        is_working = screen.busy or screen.symbols == state.LOADING
+        return is_working or screen.run.kind in (state.STARTING, state.RUNNING)
+
     def _draw(self, width: int, height: int) -> list[Line]:
-        return frame.frame(self.screen._replace(clock=time.monotonic()), width, height)
+        """Draw the panes, or return the last ones: what is typed at the prompt changes no pane."""
+        what = (ById(self.screen), width, height)
+        if self._shows_time or self._drawn is None or self._drawn[0] != what:
+            lines = frame.frame(self.screen._replace(clock=time.monotonic()), width, height)
+            self._drawn = (what, lines)
+        return self._drawn[1]
 
     def _schedule_update(self) -> None:
         """Apply the queued events soon, but not too often: many may come. Keys are drawn at once."""

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pvhdbg.tui.app.app import ESCAPE_TIMEOUT, NETWORK_TIMEOUT
+from pvhdbg.tui.draw import frame
 from pvhdbg.tui.events.events import GdbOutput, Message, SerialOutput, ThreadEnded
 from pvhdbg.tui.screen import state
 from pvhdbg.tui.screen.state import Run
 from tests.tui.apps import show
+
+if TYPE_CHECKING:
+    from pvhdbg.tui.lines.line import Line
+    from pvhdbg.tui.screen.state import Screen
 
 COLOR = re.compile(r"\x1b\[[0-9;]*?\b(?:3[0-7]|4[0-7]|9[0-7]|10[0-7]|38|48)\b[0-9;]*m")
 
@@ -138,3 +144,24 @@ def test_pane_with_the_focus_has_one_buffer_which_stays_empty() -> None:
 
         assert buffer is app.current_buffer
         assert not buffer.text
+
+
+def test_typing_at_the_prompt_does_not_draw_the_panes_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[int] = []
+    draw = frame.frame
+
+    def counted(screen: Screen, width: int, height: int) -> list[Line]:
+        drawn.append(width)
+        return draw(screen, width, height)
+
+    monkeypatch.setattr(frame, "frame", counted)
+    with show((120, 40), focus=state.PROMPT) as tui:
+        tui.wait("F1 help")
+        before = len(drawn)
+        tui.keys(*"help info")
+        tui.wait("help info")
+        typed = len(drawn)
+        tui.keys("S-Tab")
+        tui.until(lambda: len(drawn) > typed)
+
+    assert typed <= before + 1
