@@ -67,12 +67,17 @@ def _strips(screen: Screen, capture: Capture, width: int) -> tuple[list[list[Lin
     if len(picture.strips) != USUAL:
         cells = (width - 1) // len(picture.strips) - gap
         picture = _picture(screen, capture, cells)
-    following = [*(part.start for part in picture.strips[1:]), None]
-    drawn = [
-        _without_end(_lines(part, ascii=screen.ascii), cells) if part.end == start else _lines(part, ascii=screen.ascii)
-        for part, start in zip(picture.strips, following, strict=True)
+    return _drawn_strips(ById(picture), cells, ascii=screen.ascii), cells, gap
+
+
+@lru_cache(_PICTURES)
+def _drawn_strips(picture: ById[Picture], cells: int, *, ascii: bool) -> list[list[Line]]:  # noqa: A002
+    strips = picture.value.strips
+    following = [*(part.start for part in strips[1:]), None]
+    return [
+        _without_end(_lines(part, ascii=ascii), cells) if part.end == start else _lines(part, ascii=ascii)
+        for part, start in zip(strips, following, strict=True)
     ]
-    return drawn, cells, gap
 
 
 def _without_end(lines: list[Line], cells: int) -> list[Line]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from pvhdbg.tui.screen import changes
+from pvhdbg.tui.screen.by_id import ById
 from pvhdbg.tui.views import table
 from pvhdbg.views.rows import text
 
 if TYPE_CHECKING:
+    from pvhdbg.boot.stop.capture import Capture
     from pvhdbg.tui.screen.state import Screen
     from pvhdbg.tui.views.view import View
 
@@ -79,6 +82,10 @@ def _changed_keys(screen: Screen) -> list[str]:
 def _new_keys(screen: Screen) -> list[str]:
     """Return the capture keys that the previous stage did not have. The kernel's copy of a structure counts as new."""
     capture, before = screen.capture, changes.stage_before(screen)
-    if capture is None or before is None:
-        return []
-    return [key for key in _VIEWS if getattr(capture, key) is not None and getattr(before, key) is None]
+    return [] if capture is None or before is None else _only_after(ById(before), ById(capture))
+
+
+@lru_cache(8)
+def _only_after(before: ById[Capture], after: ById[Capture]) -> list[str]:
+    has = ((key, getattr(after.value, key), getattr(before.value, key)) for key in _VIEWS)
+    return [key for key, now, then in has if now is not None and then is None]
