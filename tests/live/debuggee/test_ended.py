@@ -14,9 +14,10 @@ from pvhdbg.live.debuggee.own_machine import OwnMachine
 from pvhdbg.live.gdb import breakpoints
 from tests import tiny
 from tests.live.runs import rewindable
+from tests.qboot import QBOOT
 
 NO_RAM = ["memory_map.entries[4].type=2"]
-"""What `--set` changes so that the guest has no RAM above 1 MiB."""
+"""What `--set` changes so that a guest that qboot boots has no RAM above 1 MiB."""
 
 NO_MAP = "memmap=exactmap memmap=16M@0"
 """A command line with which Linux panics: the memory of the kernel is not in its map."""
@@ -41,7 +42,7 @@ def resume(debuggee: RewindableDebuggee, how: str) -> str:
 
 @pytest.mark.parametrize("how", ["F5", "continue", 'python gdb.execute("continue")'])
 def test_a_guest_that_halts_for_good_is_stopped_and_can_go_back(own: OwnMachine, how: str) -> None:
-    debuggee = rewindable(own, guest.ELF, NO_RAM)
+    debuggee = rewindable(own, guest.ELF, NO_RAM, args=QBOOT)
     debuggee.load_symbols()
     debuggee.console("hbreak *0x10", lambda: None)
     known = breakpoints.read(own.gdb)

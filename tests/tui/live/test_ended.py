@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from tests.qboot import QBOOT
 from tests.tui import tmux
 
 NO_RAM = "--set 'memory_map.entries[4].type=2'"
-"""The guest gets no RAM above 1 MiB."""
+"""With qboot, the guest gets no RAM above 1 MiB."""
+WITH_QBOOT = ("--", *QBOOT)
 SIZE = (120, 40)
 
 
 def test_after_a_halt_the_screen_says_so_shows_the_console_and_f8_goes_back(tmp_path: Path) -> None:
     with tmux.shell(tmp_path, SIZE) as shell:
-        shell.start(NO_RAM)
+        shell.start(NO_RAM, *WITH_QBOOT)
         shell.wait("stopped at prepare")
         for resume in ("F5", "continue"):
             shell.keys(resume) if resume == "F5" else shell.type(resume)
@@ -34,7 +36,7 @@ def test_a_panic_of_linux_is_shown_like_a_death_and_recorded_like_one_of_check(
     tmp_path: Path, vmlinux_61: Path
 ) -> None:
     with tmux.shell(tmp_path, SIZE) as shell:
-        shell.start(NO_RAM, str(vmlinux_61))
+        shell.start(NO_RAM, str(vmlinux_61), *WITH_QBOOT)
         shell.wait("stopped at prepare")
         shell.keys("F5")
         top = shell.wait("✖ panic: alloc_low_pages: can not alloc memory", 60)
