@@ -19,11 +19,11 @@ manual    the user manual, in Markdown
 state_files  what pvhdbg remembers about its user between runs
 errors    the errors that users see as one line
 named_tuple  typing.NamedTuple, made faster
-lazy_pattern  re.compile, but at the first use
+lazy_pattern  re.compile, but at first use
 
 A package imports only packages below it in this list. Packages on the same level do not import each other: tui and
-in_gdb, commands and live, image and target. Everything except cli, tui, live without its cache, and some modules of
-image and target also runs inside gdb's Python, and therefore uses only the standard library.
+in_gdb, commands and live, image and target. Everything except cli, tui, live and some modules of image and
+target also runs inside gdb's Python, and so does live.system.cache: all of this uses only the standard library.
 
 Start with boot: everything above it shows or checks its captures.
 """

@@ -1,7 +1,7 @@
 """re.compile, but a pattern is compiled when it is first used.
 
-Modules have more than a hundred patterns, and most commands use few of them. Compiling one takes as long as importing a
-small module. Type checkers see re.compile.
+The modules have more than a hundred patterns, and most commands use only a few. Compiling one takes as long as
+importing a small module. Type checkers see re.compile.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 else:
 
     class pattern:  # noqa: N801 - it is called like a function
-        """A pattern. Its attributes are those of the compiled one; each is looked up there once."""
+        """A pattern that has the attributes of the compiled one, each from its first use on."""
 
         def __init__(self, text, flags=0) -> None:  # noqa: ANN001 - type checkers do not see it
             self._arguments = (text, flags)

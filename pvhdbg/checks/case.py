@@ -73,7 +73,7 @@ class Case:
         return self.capture.stage == "entry" and entry in (None, self.capture.registers.get("rip"))
 
     def is_at(self, stage: str) -> bool:
-        """Return whether the machine is exactly at a stage. After the stage, the kernel may have changed its data."""
+        """Return whether the machine is exactly at a stage. After it, the kernel may have changed the data."""
         return self.capture.stage == stage and MISSING_STAGE not in self.capture.missing
 
     def last_stop_at(self, stage: str) -> Capture | None:

@@ -86,7 +86,7 @@ def rules() -> dict[str, Rule]:
 
 
 _LAST: list[tuple[Document, RunFindings]] = []
-"""The run that was checked last: a command needs its findings for the text, for the exit status and for remarks."""
+"""The last run that was checked: a command needs its findings for the text, for the exit status and for remarks."""
 
 
 def check_run(document: Document) -> RunFindings:

@@ -262,7 +262,7 @@ class StubRunner(ABC):
         self._dead: Halt | None = None
         self._interrupted = False
         self.end_message: Callable[[], str] = str
-        """Return how the stopped guest has ended; empty if it may continue."""
+        """Describes how the stopped guest has ended; empty if it may continue. The machine's session sets it."""
 
     @property
     @abstractmethod

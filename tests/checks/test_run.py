@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pvhdbg.boot.record.document import DEAD, DONE, TIMED_OUT, Death, Document, MachineFacts, Outcome
+from pvhdbg.boot.record.document import DEAD, DONE, PANICKED, TIMED_OUT, Death, Document, MachineFacts, Outcome, Watched
 from pvhdbg.boot.record.replay import load
 from pvhdbg.boot.stop import stages
 from pvhdbg.checks.case import Case
@@ -179,8 +179,10 @@ def test_the_end_is_judged_by_the_last_stop() -> None:
     case = prepare({0x30: b"\xc8"}, table=many(200), memmap_paddr=0x20000, memmap_entries=3, registers={"rsp": STACK})
     outcome = Outcome("prepare", TIMED_OUT, None, "bootparams", 0x1000, None)
     run = Document(LINUX, cases.MACHINE, case.history, outcome)
+    panicked = outcome._replace(watched=Watched(PANICKED, 0, None, None, "stack-protector"))
 
     assert ["PVH904", "PVH910"] == codes(check_run(run).ending)
+    assert ["PVH904", "PVH912"] == codes(check_run(run._replace(outcome=panicked)).ending)
     assert ["PVH910"] == codes(check_run(run._replace(stops=run.stops[:1])).ending)
 
 

@@ -31,7 +31,9 @@ WATCH_ENDS = {
     RUNAWAY: "the guest executes zero bytes",
     TIME: "still running",
 }
-"""How a guest was seen to end, or why pvhdbg no longer watched it, after the last stage. For each, words for it."""
+"""How a guest ended, or why pvhdbg stopped watching it, and a description of that."""
+RESET_AFTER_PANIC = "the machine was reset after the kernel panicked"
+"""The beginning of a death's message if Linux reset the machine. QEMU reports this like a triple fault."""
 
 _RAM = pattern(r"(?:size=)?(\d{1,12})([KMGT]?)", re.ASCII | re.IGNORECASE)
 _UNITS = {"K": 10, "": 20, "M": 20, "G": 30, "T": 40}
@@ -131,7 +133,7 @@ class Death(NamedTuple):
         kind, message = printable(self.how.replace("-", " ")), printable(self.message)
         if message.casefold().startswith(kind.casefold()):
             return message[: len(kind)] + location + message[len(kind) :]
-        if self.how in (QEMU_EXIT, QEMU_SIGNAL) and message:
+        if message.startswith(RESET_AFTER_PANIC) or (self.how in (QEMU_EXIT, QEMU_SIGNAL) and message):
             return f"{message}, the guest was{location}" if location else message
         return f"{kind}{location}{message and f': {message}'}"
 
@@ -188,9 +190,9 @@ class Outcome(NamedTuple):
 
     @property
     def early_end(self) -> str | None:
-        """HALTED, PANICKED or RUNAWAY if the guest ended so before it reached a stage; None otherwise.
+        """How the guest ended before it reached a stage: HALTED, PANICKED or RUNAWAY. None if it did not.
 
-        pvhdbg then did not wait for the timeout.
+        If it did, pvhdbg did not wait for the timeout.
         """
         return self.watched.ended if self.ended == TIMED_OUT and self.watched is not None else None
 

@@ -35,7 +35,7 @@ MAX_LINES, MAX_LINE, MAX_OUTPUT = 20, 400, 1 << 16
 """How many last lines of a console or a log are kept, the characters of each, and the bytes that are searched."""
 
 HLT, ZERO_BYTES = b"\xf4", 16
-"""The instruction `hlt`, and how many bytes at RIP are zero if there is no code."""
+"""The instruction `hlt`, and how many zero bytes at RIP mean that there is no code."""
 
 _STAMP = pattern(r"(?=\[ *\d+\.\d{6}\] )", re.ASCII)
 """Where a line of the log begins. On a console it may follow the text of early_printk, which has no newline."""
@@ -79,9 +79,10 @@ def early_end(journey: Journey, serial: Serial) -> str | None:
 
 
 def early_end_message(journey: Journey, serial: Serial, printed: int) -> tuple[str, int]:
-    """Return how the stopped guest has ended, in words, and the size of its output. The words are empty if it may run.
+    """Return a description of how the stopped guest has ended, and the size of its output.
 
-    `printed` is the size of its output at the call before: a kernel that is printing its panic may continue.
+    The description is empty if the guest may continue. `printed` is the size of the output at the previous call: while
+    it grows, the kernel is still printing its panic.
     """
     ended, size = early_end(journey, serial), len(serial())
     is_printing = ended == document.PANICKED and size != printed
@@ -97,7 +98,7 @@ def has_panicked(journey: Journey, serial: Serial) -> bool:
 
 
 def is_runaway(journey: Journey) -> bool:
-    """Return whether the CPU executes zero bytes. After `hlt`, it may wait in front of them."""
+    """Return whether the CPU executes zero bytes; False if they cannot be read."""
     target = journey.target
     with suppress(TargetError):
         registers = paging_registers(target)
@@ -109,14 +110,14 @@ def is_runaway(journey: Journey) -> bool:
 
 
 def is_no_code(data: bytes) -> bool:
-    """Return whether these bytes, from one byte before RIP on, are no code. After `hlt`, a CPU may wait before them."""
+    """Return whether these bytes, from one byte before RIP on, are not code. A CPU may wait at zeros after `hlt`."""
     return len(data) == 1 + ZERO_BYTES and data[:1] != HLT and not any(data[1:])
 
 
 def early_outcome(journey: Journey, outcome: Outcome, name_of: NameOf, serial: Serial) -> Outcome:
-    """Return the outcome of a run that did not reach its stage, with how the guest ended if pvhdbg finds that out.
+    """Return the outcome of a run that did not reach its stage, with how the guest ended if that is known.
 
-    With `panic=-1`, Linux resets the machine after its panic: for QEMU, this is the same as a triple fault.
+    With `panic=-1`, Linux resets the machine after its panic. QEMU reports this like a triple fault.
     """
     if outcome.died is None:
         ended = early_end(journey, serial)
@@ -130,7 +131,7 @@ def early_outcome(journey: Journey, outcome: Outcome, name_of: NameOf, serial: S
 
 
 def _reset_after(panic: str) -> str:
-    return f"the machine was reset after the kernel panicked{f': {panic}' if panic else ''}"
+    return f"{document.RESET_AFTER_PANIC}: {panic}" if panic else document.RESET_AFTER_PANIC
 
 
 def end_outcome(journey: Journey, ended: str, seconds: float, name_of: NameOf, serial: Serial) -> Outcome:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     Disassembler = Callable[[int, int], Sequence[str]]
 
 TIMEOUT = 30.0
-_CALIBRATES, _CALIBRATION = "calibrate_delay", 3.0
+_CALIBRATES, _LONG_CALIBRATION = "calibrate_delay", 3.0
 """Linux's function that measures its delay loop, and more seconds than it needs."""
 RESTART = "start the guest again"
 SEE_STAGES = "see `stages` for what was captured"
@@ -243,15 +243,15 @@ class LiveSession(Opener):
 
     @property
     def ended(self) -> Outcome | None:
-        """How the last run ended if the guest panicked, halted for good or left its code. None otherwise."""
+        """How the last run ended if pvhdbg found out more than that the guest stopped or died. None otherwise."""
         outcome = self.outcome
         return outcome if outcome.watched is not None else None
 
     def note_end(self, ended: str | None, seconds: float) -> None:
-        """Store how a guest ended after it ran for `seconds`: PANICKED, HALTED, RUNAWAY; None if it only stopped.
+        """Store how a guest ended after it ran for `seconds`: PANICKED, HALTED or RUNAWAY. None if it only stopped.
 
-        A kernel that has panicked stays panicked, but a guest that ended otherwise may continue. A kernel that was
-        stopped while it calibrates its delay loop may never leave it: a rule knows why.
+        A kernel that has panicked stays panicked, but a guest that ended otherwise may continue. A kernel that has
+        calibrated its delay loop for a long time may never finish: with the outcome TIME, PVH916 names the reason.
         Call this while the guest is stopped.
         """
         from pvhdbg.boot.run import ending
@@ -263,7 +263,7 @@ class LiveSession(Opener):
         elif self._outcome is None or (self._outcome.watched and self._outcome.watched.ended != doc.PANICKED):
             self._outcome = None
             symbol = self._name_of(self.journey.target.register("rip")) or ""
-            if seconds > _CALIBRATION and symbol.startswith(_CALIBRATES):
+            if seconds > _LONG_CALIBRATION and symbol.startswith(_CALIBRATES):
                 self._outcome = ending.end_outcome(self.journey, doc.TIME, seconds, self._name_of, self._serial)
 
     def back(self, stage: str | None) -> str:

@@ -210,12 +210,12 @@ def memory_map_has_no_ram(case: Case) -> Iterator[Defect]:
     """
     if not case.map_entries or _has_high_ram(case):
         return
-    severity, index = case.fatal_severity, _hides_ram(case)
-    how = f"no usable RAM (type {RAM})" if not case.ram else f"no RAM (type {RAM}) above 1 MiB"
-    result = "the kernel panics when it sets up its page tables"
+    severity, index = case.fatal_severity, _hiding_entry(case)
+    lacking = f"no usable RAM (type {RAM})" if not case.ram else f"no RAM (type {RAM}) above 1 MiB"
+    consequence = "the kernel panics when it sets up its page tables"
     if case.ram and case.image and case.image.elf_class == 32:
-        severity, result = WARNING, "the kernel has little more than its own image and soon runs out of memory"
-    message = f"the map lists {how}: {result}. {_blame(case, index)}List the machine's memory as RAM."
+        severity, consequence = WARNING, "the kernel has little more than its own image and soon runs out of memory"
+    message = f"the map lists {lacking}: {consequence}. {_about_entry(case, index)}List the machine's memory as RAM."
     yield Defect("memory_map.entries" if index is None else _path(index), message, _address(case, index or 0), severity)
 
 
@@ -223,19 +223,19 @@ def _has_high_ram(case: Case) -> bool:
     return any(end > _LOW for _, end in case.ram)
 
 
-def _hides_ram(case: Case) -> int | None:
-    """Return the index of the largest entry above 1 MiB that lists RAM of the machine as another type."""
+def _hiding_entry(case: Case) -> int | None:
+    """Return the index of the entry above 1 MiB that lists the most RAM of the machine as another type."""
     size = ram_size(case.memory) or 0
     hidden = {
         index: min(entry.end, size) - max(entry.addr, _LOW)
         for index, entry in enumerate(case.map_entries)
         if entry.type != RAM
     }
-    index = max(hidden, key=lambda index: hidden[index], default=None)
+    index = max(hidden, key=hidden.__getitem__, default=None)
     return index if index is not None and hidden[index] > max(size // _KEPT_BY_FIRMWARE, _LOW) else None
 
 
-def _blame(case: Case, index: int | None) -> str:
+def _about_entry(case: Case, index: int | None) -> str:
     if index is None:
         return ""
     entry = case.map_entries[index]
@@ -251,7 +251,7 @@ def kernel_is_not_in_ram(case: Case) -> Iterator[Defect]:
 
     Source: Linux arch/x86/kernel/setup.c, e820_add_kernel_range, with which Linux adds its own image to the map.
     """
-    if not _has_high_ram(case):  # PVH208 reports that
+    if not _has_high_ram(case):  # PVH208 reports this
         return
     segments = [*regions.kernel(case.image)]
     if len(segments) > 1 and not any(ranges.touches(case.ram, segment.start, segment.end) for segment in segments):
@@ -281,10 +281,10 @@ def memory_map_lists_less_ram_than_the_machine_has(case: Case) -> Iterator[Defec
     """
     size, listed = ram_size(case.memory), ranges.total(case.ram)
     if size and _has_high_ram(case) and listed < size - max(size // _KEPT_BY_FIRMWARE, _LOW):
-        index = _hides_ram(case)
+        index = _hiding_entry(case)
         message = (
             f"the map lists only {listed:#x} of {size:#x} bytes of RAM (-m {case.memory}): the kernel does not use the "
-            f"rest. {_blame(case, index)}List all RAM."
+            f"rest. {_about_entry(case, index)}List all RAM."
         )
         field = "memory_map.entries" if index is None else _path(index)
         yield Defect(field, message, _address(case, index or 0))

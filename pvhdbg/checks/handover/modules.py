@@ -132,8 +132,8 @@ def ramdisk_does_not_fit_32_bits(case: Case) -> Iterator[Defect]:
 @rule("PVH306", WARNING, ERROR, INFO)
 def module_is_not_in_ram(case: Case) -> Iterator[Defect]:
     """If a module is in memory that the map does not list as RAM, the guest cannot read it, or another user of that
-    memory overwrites it. Linux copies its ramdisk to RAM first, so the ramdisk is only lost if the machine has no
-    memory there: Linux then copies what it reads there, without a message. For example, on a microvm with SeaBIOS, QEMU
+    memory overwrites it. Linux copies its ramdisk to RAM first, so it loses the ramdisk only if the machine has no
+    memory there: Linux then copies other bytes, without a message. For example, on a microvm with SeaBIOS, QEMU
     loads the ramdisk into memory that SeaBIOS reserves for itself.
 
     Put the module into RAM, at the end of the RAM below 4 GiB.
@@ -145,20 +145,20 @@ def module_is_not_in_ram(case: Case) -> Iterator[Defect]:
         if not start or start >= end or ranges.holds(case.ram, start, end):
             continue
         how = "extends past 2^64" if end > _TWO_TO_64 else "is not all in RAM"
-        then, severity = _after_ramdisk(case, start, end) if not index and case.is_linux else (None, WARNING)
+        then, severity = _ramdisk_consequence(case, start, end) if not index and case.is_linux else (None, WARNING)
         then = then or "the guest cannot read it, or something else overwrites it. Put it into RAM."
         message = f"module {index}, {start:#x}-{end:#x}, {how}: {then}"
         yield Defect(f"modules[{index}].paddr", message, _address(module, "paddr"), severity)
 
 
-def _after_ramdisk(case: Case, start: int, end: int) -> tuple[str | None, str]:
-    """Return what Linux does with a ramdisk that is not all in RAM, if that is certain, and how severe it is."""
+def _ramdisk_consequence(case: Case, start: int, end: int) -> tuple[str | None, str]:
+    """Return what Linux does with a ramdisk that is not all in RAM, and the severity. None if that is not certain."""
     size = min(ram_size(case.memory) or 0, BELOW_EVERY_HOLE)
     if start >= _ONE_MIB and end <= size:
         return "Linux first copies it to RAM.", INFO
     if start >= _ONE_MIB and 0 < size < end <= BELOW_EVERY_HOLE:
         absent = max(start, size)
-        return f"no memory is at {absent:#x}. What Linux copies from there is not the ramdisk. Put it into RAM.", ERROR
+        return f"the machine has no memory at {absent:#x}, so Linux copies other bytes. Put the module into RAM.", ERROR
     return None, ERROR
 
 

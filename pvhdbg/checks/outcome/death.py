@@ -9,7 +9,7 @@ from pvhdbg.abi.e820 import ZERO_PAGE_ENTRIES, blob_size
 from pvhdbg.abi.start_info import MAGIC, MemmapTableEntry, ModlistEntry
 from pvhdbg.abi.text import printable
 from pvhdbg.boot.model.predicted import OVERRUN, PAGE_FAULT
-from pvhdbg.boot.record.document import HALTED, TIMED_OUT
+from pvhdbg.boot.record.document import HALTED, RESET_AFTER_PANIC, TIMED_OUT
 from pvhdbg.boot.stop.address import location_suffix
 from pvhdbg.boot.stop.early_maps import DIRECT_MAP_32, EarlyMaps
 from pvhdbg.checks.finding import ERROR, WARNING
@@ -60,7 +60,7 @@ def guest_died(case: Case) -> Iterator[Defect]:
         return
     message = death.describe(at_rip(case))
     if has_panicked(case):
-        message = f"the machine was reset after the kernel panicked{at_rip(case)}"
+        message = f"{RESET_AFTER_PANIC}{at_rip(case)}"
     elif death.is_triple_fault and opcode(case) == UD2:
         message = f"triple fault{at_rip(case)}, raised by {'the ud2 of a BUG' if case.is_linux else 'a ud2'}"
     elif death.is_triple_fault and _is_explained(case):
@@ -76,7 +76,12 @@ def _is_explained(case: Case) -> bool:
 
 def _is_linux_before_bootparams(case: Case) -> bool:
     """Return whether the guest boots like Linux and ended in or before xen_prepare_pvh."""
-    return case.is_linux and last_stage(case) in _BEFORE_BOOTPARAMS and not has_panicked(case)
+    return case.is_linux and last_stage(case) in _BEFORE_BOOTPARAMS
+
+
+def _is_linux_without_idt(case: Case) -> bool:
+    """Return whether an exception may have killed Linux before it had an IDT. A panic is not an exception."""
+    return _is_linux_before_bootparams(case) and not has_panicked(case)
 
 
 @rule("PVH901", ERROR, when=ON_FAILURE, cause=True)
@@ -89,7 +94,7 @@ def kernel_hit_a_bug(case: Case) -> Iterator[Defect]:
 
     Source: Linux arch/x86/platform/pvh/enlighten.c.
     """
-    if death_of(case) is None or opcode(case) != UD2 or not _is_linux_before_bootparams(case):
+    if death_of(case) is None or opcode(case) != UD2 or not _is_linux_without_idt(case):
         return
     field, why = failed_condition(case)
     fix = _FIXES.get(field, "Look at the code with `code @died`.")
@@ -110,7 +115,7 @@ def kernel_page_faulted_without_an_idt(case: Case) -> Iterator[Defect]:
     cr2, cr0 = (case.capture.registers.get(name) or 0 for name in ("cr2", "cr0"))
     if death_of(case) is None or not cr2 or not cr0 & CR0_PG or opcode(case) == UD2:
         return
-    if not _is_linux_before_bootparams(case) or missing_long_mode(case):
+    if not _is_linux_without_idt(case) or missing_long_mode(case):
         return
     fault, paddrs = f"page fault{at_rip(case)}, accessing {cr2:#x}", _accessed_paddrs(case, cr2)
     for name, field, start, end in _early_reads(case):
@@ -182,8 +187,8 @@ def kernel_with_the_2017_rfc_patches_requires_kvm(case: Case) -> Iterator[Defect
 @rule("PVH904", ERROR, when=ON_FAILURE, cause=True)
 def memory_map_overran_boot_params(case: Case) -> Iterator[Defect]:
     """The map has more entries than fit into struct boot_params, and the kernel wrote them past the end of the
-    structure, over its stack or the canary that guards the stack. It crashes when the function returns, or hangs in a
-    panic whose message is not printed.
+    structure, over its stack or the canary that guards the stack. It crashes when the function returns, or panics
+    without printing the message.
 
     Pass at most 126 entries.
 
@@ -304,7 +309,7 @@ def next_stage_was_not_reached(case: Case) -> Iterator[Defect]:
     outcome = case.outcome
     if outcome and outcome.early_end == HALTED:
         yield _halted_early(case, outcome)
-    elif outcome and outcome.ended == TIMED_OUT and not outcome.early_end:  # other rules report a panic
+    elif outcome and outcome.ended == TIMED_OUT and not outcome.early_end:  # PVH912 or PVH917 reports that
         place = location_suffix(outcome.rip, outcome.symbol)
         where = f": the guest is{place}" if place else ""
         fix = "Look at the disassembly with `code`, or increase --timeout."

@@ -31,7 +31,7 @@ def death_of(case: Case) -> Death | None:
 
 
 def has_panicked(case: Case) -> bool:
-    """Return whether the kernel panicked, also if the machine was reset after that."""
+    """Return whether the kernel panicked, even if the machine was then reset."""
     watched = case.outcome.watched if case.outcome else None
     return watched is not None and watched.ended == PANICKED
 

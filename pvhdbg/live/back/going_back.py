@@ -302,15 +302,15 @@ class RewindableDebuggee(Debuggee):
 
         :raise UserError: if there is none, or the guest would not execute the same instructions again from there.
         """
-        reason = self._why_not()
+        reason, hint = self._why_not(), None
         if self._qemu.returncode is not None:
             reason = "QEMU has ended"
         elif self._qemu.options.accel == "kvm":
-            reason = f"under KVM, {_NOT_EXACT}"
+            reason, hint = f"under KVM, {_NOT_EXACT}", _TO_A_STAGE
         elif _has_interrupts(here.capture):
-            reason = f"interrupts are enabled, so {_NOT_EXACT}"
+            reason, hint = f"interrupts are enabled, so {_NOT_EXACT}", _TO_A_STAGE
         if reason:
-            raise UserError(f"{_NO_WAY_BACK}: {reason}", _TO_A_STAGE if reason.endswith(_NOT_EXACT) else None)
+            raise UserError(f"{_NO_WAY_BACK}: {reason}", hint)
         earlier = [snapshot for snapshot in self._snapshots.kept if not is_same(snapshot.capture, here.capture)]
         if not earlier:
             raise UserError(f"{_NO_WAY_BACK}: there is no snapshot of an earlier moment", _TO_A_STAGE)

@@ -172,7 +172,7 @@ class HaltFinder(Walker):
         return None
 
     def find_by_steps(self) -> None:
-        """A `hlt` that `find` does not find is not executed again."""
+        """Return None: if `find` does not find the `hlt`, the guest does not execute it again."""
 
 
 class StepFinder(Walker):
@@ -309,7 +309,7 @@ class StepFinder(Walker):
         """Return the instructions that may lead to the place in one step, and calls that may return to it."""
         lines = self._function(self._pc)
         is_start = not lines or lines[0].address == self._pc
-        if is_start:  # the function before may end without a jump, as startup_64 is reached from pvh_start_64
+        if is_start:  # the function before may continue into this one: pvh_start_64 continues into startup_64
             lines = [*_up_to(self._function(self._pc - 1), self._pc), *lines]
         before = [line for line, following in pairwise(lines) if following.address == self._pc]
         calls = [line for line in before if line.text.startswith(_CALL)]

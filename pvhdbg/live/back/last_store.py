@@ -44,12 +44,14 @@ class Stores(NamedTuple):
 
 @contextmanager
 def counter(replay: Replay, region: Region, route: Route, kernel: Kernel | None) -> Iterator[StoreCounter]:
-    """Yield a StoreCounter. Delete its watchpoints at the end: QEMU keeps them when the connection is closed, and with
-    two of them, one would stop the machine between the repetitions of an instruction.
+    """Yield a StoreCounter, and delete its watchpoints at the end.
+
+    QEMU keeps watchpoints when the connection is closed. Of two counters, the first would then stop the machine between
+    the repetitions of an instruction.
     """
-    found = StoreCounter(replay, region, route, kernel)
-    with cleaned_up(found.clear):
-        yield found
+    stores = StoreCounter(replay, region, route, kernel)
+    with cleaned_up(stores.clear):
+        yield stores
 
 
 class StoreCounter(Observer):

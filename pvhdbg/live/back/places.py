@@ -55,7 +55,7 @@ def is_at(target: StubTarget, place: Capture) -> bool:
 
 
 def hlt_before(here: Capture, journey: Journey) -> int | None:
-    """Return the address of the `hlt` after which the guest waits for good; None if it does not."""
+    """Return the address of the `hlt` that halted the guest for good; None if it has not halted."""
     if here.stage == stages.DIED or not here.rip or not is_halted(journey.target):
         return None
     with suppress(TargetError):

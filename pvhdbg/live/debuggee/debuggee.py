@@ -198,7 +198,7 @@ class Debuggee(MachineSession):
         return self.position()
 
     def _wait_stop(self, detector: EndDetector | None) -> None:
-        """Wait until the guest stops. If it panics or halts for good, stop it. The session stores how it ended."""
+        """Wait until the guest stops. If it panics, halts or leaves its code, stop it and store how it ended."""
         ended = self.machine.wait_stop(detector)
         if detector is not None and self.machine.runner.death() is None:
             self.session.note_end(ended, detector.seconds)

@@ -75,7 +75,7 @@ class MachineSession:
         self._detect_ends()
 
     def _detect_ends(self) -> None:
-        """Let the runner end a run to a stage if the guest has panicked or left its code."""
+        """Let the runner end a run to a stage early if the guest has panicked or left its code."""
         runner, printed = self.machine.runner, 0
 
         def end_message() -> str:

@@ -22,8 +22,8 @@ _SLICE = 0.1
 _FIRST, _OFTEN, _RARELY, _LONG = 0.5, 1.0, 5.0, 60.0
 """Seconds until QEMU is asked for the first time, and between two times: _RARELY after the guest has run for _LONG."""
 
-
 _STATE = "info registers -a", f"x /{1 + ending.ZERO_BYTES}xb $pc-1"
+"""What to ask QEMU's monitor: the state of all CPUs, and the code at RIP, from one byte before it on."""
 
 
 class EndDetector:
@@ -44,7 +44,7 @@ class EndDetector:
         return self._clock() - self._start
 
     def wait_stop(self, wait_stop: Callable[[float], bool]) -> str | None:
-        """Wait until the guest stops, and return None. If it ends before, return PANICKED, HALTED or RUNAWAY.
+        """Wait until the guest stops, and return None. If it ends first, return PANICKED, HALTED or RUNAWAY.
 
         `wait_stop` waits up to some seconds, and returns whether the guest has stopped.
         """
@@ -100,7 +100,7 @@ class EndDetector:
 
 
 def _state(registers: str, code: str) -> str | None:
-    """Return HALTED or RUNAWAY if the guest seems to have ended so, according to QEMU's monitor; None otherwise."""
+    """Return HALTED or RUNAWAY if the guest seems to have ended, according to QEMU's monitor; None otherwise."""
     if monitor.count_cpus(registers).get(monitor.RUNNING) == 0:
         return HALTED
     return RUNAWAY if ending.is_no_code(monitor.parse_memory(code)) else None

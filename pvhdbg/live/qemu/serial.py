@@ -1,7 +1,7 @@
 """The guest's serial console: a pipe that is always read. Only the latest output is kept.
 
-If pvhdbg does not get to read for a while on a busy computer, a pipe holds 64 KiB. A socket would be full after about
-280 characters, because QEMU writes each by itself, and a guest that waits too long for its serial port drops the rest.
+On a busy computer, pvhdbg may not read for a while. A pipe holds 64 KiB, but a socket is full after about 280
+characters, because QEMU writes each one separately. A guest that waits too long for its serial port drops the rest.
 """
 
 from __future__ import annotations

@@ -30,8 +30,9 @@ TIMEOUT = 20.0
 _LATE_TIMEOUT = 5.0
 """Seconds for the answers that an interrupted call has not waited for. They were asked for some time ago."""
 _MARK, _MARKED = "qSupported", "PacketSize="
-"""A question that is asked only to find its answer again, and how its answer begins. No other answer begins so."""
+"""A question that marks a place in the answers, and how its answer begins. No other answer begins like this."""
 _LAST_STOP = "?"
+"""The question for the reason of the last stop."""
 CONNECT_TIMEOUT = 60.0
 """QEMU answers only after it has loaded the kernel."""
 
@@ -127,7 +128,7 @@ class Connection:
         deadline = time.monotonic() + _LATE_TIMEOUT
         while not self._receive(deadline, _MARK).startswith(_MARKED):
             if time.monotonic() > deadline:
-                self._fail("the gdb stub does not stop answering")
+                self._fail("the gdb stub sends answers without end")
         self._unanswered.clear()
         self._is_out_of_step = False
 

@@ -34,10 +34,10 @@ class Unframer:
         self._buffer = b""
 
     def feed(self, data: bytes) -> Iterator[str | None]:
-        """Add received bytes. Yield the packets that are complete now: None for one that is damaged or too large."""
+        """Add received bytes. Yield each packet that is complete now, or None for one that is damaged or too large."""
         self._buffer += data
         while (end := self._buffer.find(b"#")) >= 0 and len(self._buffer) >= end + 3:
-            start = self._buffer.rfind(b"$", 0, end)  # a packet whose end was lost may be before it
+            start = self._buffer.rfind(b"$", 0, end)  # before it, there may be a packet whose end was lost
             data, checksum = self._buffer[start + 1 : end], self._buffer[end + 1 : end + 3]
             self._buffer = self._buffer[end + 3 :]
             if start >= 0:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _FATAL = {3: "shutdown", 6: "internal-error"}
 _STOP_TIMEOUT, _STEP_TIMEOUT, _EXIT_TIMEOUT = 5.0, 5.0, 2.0
 _SOON = 1.0
-"""How long to wait for a stop, in seconds, until the stub is asked for it: an interrupt may have lost its report."""
+"""Seconds to wait for the report of a stop before asking for it again: a signal may have lost it."""
 _RUN = "vCont;c"
 
 

@@ -35,14 +35,17 @@ def heading(screen: Screen, width: int = _WIDEST) -> Line:
 
 
 def with_new_views(screen: Screen, width: int) -> Line:
-    """Draw the heading and, at the right, the other views of what is new at the displayed stop."""
+    """Draw the heading and, at the right, the other views of what is new at the displayed stop.
+
+    The tour and the findings of a death tell the user where to look, so no views are named then.
+    """
     new = ", ".join(f"{view.key} {view.name}" for view in news.new_views(screen) if view.name != screen.view)
     words = f"{signs(screen.ascii).changed} new: {new} "
     left = width - len(words) - 1
     drawn = heading(screen, left)
-    is_short = screen.view == table.BYTES.name and drawn != heading(screen)
-    is_led = tour_room.is_shown(screen) or screen.run.kind == state.DEAD
-    if not new or length(drawn) > left or is_short or is_led:
+    is_cut = screen.view == table.BYTES.name and drawn != heading(screen)
+    is_guided = tour_room.is_shown(screen) or screen.run.kind == state.DEAD
+    if not new or length(drawn) > left or is_cut or is_guided:
         return heading(screen, width)
     return [*fit(drawn, left + 1), (classes.CHANGED, words)]
 

@@ -16,7 +16,7 @@ STEP, LINE, INTERNAL = "step", "line", "internal"
 
 
 class Request(NamedTuple):
-    """A request. `name` is what a key asked for, for the list of what was dropped."""
+    """A request. `name` is the key, for messages about queued and dropped requests."""
 
     kind: str
     action: Callable[[], None]
@@ -27,7 +27,7 @@ class Requests:
     """The queued requests, and the typed lines.
 
     `on_change` gets the number of the user's queued requests, and the first of them, after each change. It is called
-    under the lock, so its last call has the latest number.
+    under the lock, so its last call has the latest values.
 
     Typed lines have their own queue: a multi-line command reads its lines up to `end` from it, even if they were typed
     ahead.
@@ -125,6 +125,11 @@ class Requests:
         """Count the user's queued requests. The caller holds the lock, because the deques must not change meanwhile."""
         return len(self._lines) + sum(request.kind == STEP for request in self._waiting)
 
+    def _first(self) -> str:
+        """Return the user's first queued request: the name of a key, or a typed line."""
+        first = next((request for request in self._waiting if request.kind != INTERNAL), None)
+        line = next((line for line in self._lines if line is not None), "")
+        return first.name if first is not None and first.kind == STEP else line
+
     def _report_count(self) -> None:
-        steps = (request.name for request in self._waiting if request.kind == STEP)
-        self._on_change(self._count(), next(iter((*self._lines, *steps)), None) or "")
+        self._on_change(self._count(), self._first())

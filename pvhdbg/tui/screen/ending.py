@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import chain
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.text import printable
@@ -10,10 +9,10 @@ from pvhdbg.boot.record.document import HALTED, PANICKED, RUNAWAY
 from pvhdbg.tui.screen import state
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from pvhdbg.boot.record.document import Watched
-    from pvhdbg.tui.screen.state import Screen
+    from pvhdbg.tui.screen.state import BootFinding, Screen
 
 _LINES_ABOVE, _QUOTED = 3, 2
 """The lines that are shown above a panic, and the last lines of the console that the message quotes."""
@@ -41,14 +40,19 @@ def message(watched: Watched, *, is_own_machine: bool) -> str:
 
 def how_it_died(screen: Screen) -> str:
     """Return how the dead guest died. PVH900 knows whether the guest itself may have asked for a reset."""
-    from pvhdbg.tui.screen.findings import boot_findings  # not before the first picture, unless the guest is dead
-
     how = screen.run.how
     kind, _, possible = how.partition(" (")
-    entries = chain(screen.boot_findings, (entry for find in (boot_findings,) for entry in find(screen)))
-    found = next((entry.finding for entry in entries if entry.finding.code == "PVH900"), None)
-    is_certain = found is not None and found.message.startswith(kind) and "(" not in found.message
-    return kind if possible and is_certain else how
+    if not possible:
+        return how
+    from pvhdbg.tui.screen.findings import boot_findings  # not before the first picture, unless the guest is dead
+
+    message = _death_message(screen.boot_findings) or _death_message(boot_findings(screen))
+    return kind if message.startswith(kind) and "(" not in message else how
+
+
+def _death_message(findings: Iterable[BootFinding]) -> str:
+    """Return the message of PVH900; empty if it is not among the findings."""
+    return next((entry.finding.message for entry in findings if entry.finding.code == "PVH900"), "")
 
 
 def panic_line(lines: Sequence[str]) -> int | None:

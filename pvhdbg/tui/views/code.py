@@ -40,7 +40,7 @@ _NAMED_ADDRESS = pattern(r"\b0x[0-9a-f]+ (?=<)", re.ASCII)
 
 
 class Pair(NamedTuple):
-    """What one row shows: a line of source, an instruction, or both. `file` names another file than that at RIP."""
+    """What one row shows: a line of source, an instruction, or both. `file` names a file other than that at RIP."""
 
     source: CodeLine | None
     instruction: CodeLine | None
@@ -85,7 +85,7 @@ def _row(line: CodeLine) -> Row:
 
 
 def _explained(instruction: str) -> Known | None:
-    from pvhdbg.views.explain import instructions  # not before the first picture, which has no code
+    from pvhdbg.views.explain import instructions  # imported late: the first picture has no code
 
     return instructions.of_text(instruction)
 
@@ -104,12 +104,12 @@ def _pairs(code: ById[Code], *, is_wide: bool) -> tuple[Pair, ...]:
     here = _file(current) if current and code.value.title.startswith(current) else ""
     for line in code.value.lines:
         before = pairs[-1] if pairs else Pair(None, None)
-        takes_source = before.source and before.instruction is None and (is_wide or not before.source.text)
+        source = before.source if before.instruction is None else None
         if line.number is not None:
             pairs += [Pair(line, None)] if is_wide or line.text.strip() or line.source else []
-        elif takes_source and line.address is not None and before.source:
-            file = "" if before.source.text else _file(before.source.source)
-            pairs[-1] = Pair(before.source, line, "" if file == here else file.rpartition("/")[2])
+        elif source is not None and (is_wide or not source.text) and line.address is not None:
+            file = "" if source.text else _file(source.source)
+            pairs[-1] = Pair(source, line, "" if file == here else file.rpartition("/")[2])
         else:
             pairs.append(Pair(None, line))
     return tuple(pairs)
@@ -121,7 +121,7 @@ def _file(source: str) -> str:
 
 @lru_cache(8)
 def _source_width(code: ById[Code], width: int) -> int:
-    """Return the width of the source beside the instructions, which needs no more than the lines that have some."""
+    """Return the width of the source beside the instructions. Longer lines have no instruction beside them."""
     beside = [pair.source for pair in _pairs(code, is_wide=True) if pair.source and pair.instruction]
     longest = max((len(line.text.expandtabs(TAB)) for line in beside), default=0)
     return min(max(longest + _NUMBER + 2, _LEAST_SOURCE), int(width * _MOST_SOURCE))
@@ -199,13 +199,9 @@ def _instruction(pair: Pair, room: int, *, ascii: bool) -> Line:  # noqa: A002
     """
     line = pair.main
     place, known = f"{_place(line)}  ", _explained(line.text)
-    note = (
-        known.brief
-        if known and not known.is_usual
-        else f"{pair.file}:{pair.source.number}"
-        if pair.file and pair.source
-        else ""
-    )
+    note = f"{pair.file}:{pair.source.number}" if pair.file and pair.source else ""
+    if known and not known.is_usual:
+        note = known.brief
     words, room = clean(line.text, ascii=ascii), room - len(place)
     if len(words) > room:
         words = _NAMED_ADDRESS.sub("", words)
@@ -220,7 +216,7 @@ def detail(screen: Screen, _rows: Rows, index: int) -> Detail:
     if index >= len(pairs):
         return Detail()
     pair = pairs[index]
-    here = f"RIP is here. {_accesses(screen)}".rstrip() if pair.is_current else ""
+    here = f"RIP is here. {_failing_accesses(screen)}".rstrip() if pair.is_current else ""
     words = " ".join(filter(None, (_long_source(screen, pair), here, _words(_instruction_of(pairs, index)))))
     is_now = screen.run.kind == state.STOPPED and screen.past is None
     stage = screen.run.where if is_now else screen.capture.stage if screen.capture and not screen.moment else ""
@@ -233,13 +229,15 @@ def _long_source(screen: Screen, pair: Pair) -> str:
     return words if len(words) + _NUMBER * 3 > screen.columns else ""
 
 
-def _accesses(screen: Screen) -> str:
-    """Describe what the instruction at RIP can't access: this is why it died, or will die."""
+def _failing_accesses(screen: Screen) -> str:
+    """Describe what the instruction at RIP can't access: that is why the guest died, or will fault."""
     here, capture = code_at.next_instruction(screen), screen.capture
     if here is None or capture is None or here.rip != capture.rip:
         return ""
     failing = (access for access in here.accesses if access.why)
-    return " ".join(f"It {it.verb} {text.size(it.size)} at {it.address:#x}: {it.why}." for it in failing)
+    return " ".join(
+        f"It {access.verb} {text.size(access.size)} at {access.address:#x}: {access.why}." for access in failing
+    )
 
 
 def _words(line: CodeLine | None) -> str:

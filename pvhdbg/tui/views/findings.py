@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 FIELDS_FROM = 110
 """The least width at which the findings' fields get a column. Their messages name the fields too."""
 
-
 END = "outcome."
 """The beginning of the field of a finding about the end of the guest."""
 
@@ -45,7 +44,7 @@ def _groups(screen: Screen) -> Groups:
 
 @lru_cache(8)
 def _grouped(entries: ById[Sequence[BootFinding]]) -> Groups:
-    """Return the findings of each row: one finding, what is left of a rule with many, or all habits of the VMM."""
+    """Return the findings of each row: one, the other findings of a rule with many, or all habits of the VMM."""
     habits = tuple(entry for entry in entries.value if entry.finding.is_habit)
     if len(habits) < 2:
         return tuple(_folded(entries.value))
@@ -53,8 +52,8 @@ def _grouped(entries: ById[Sequence[BootFinding]]) -> Groups:
 
 
 def _folded(entries: Sequence[BootFinding]) -> Iterator[tuple[BootFinding, ...]]:
-    """Yield the first findings of each rule on their own, and then the others of that rule at once."""
-    for _, group in groupby(entries, key=lambda it: (it.finding.code, it.finding.severity, it.is_current)):
+    """Yield the first findings of each rule one by one, and then all its other findings together."""
+    for _, group in groupby(entries, key=lambda entry: (entry.finding.code, entry.finding.severity, entry.is_current)):
         of_rule = tuple(group)
         yield from ((entry,) for entry in of_rule[: findings_text.MOST])
         if len(of_rule) > findings_text.MOST:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from pvhdbg.tui.screen.state import Screen
     from pvhdbg.tui.views.view import Rows
 
-
 CANNOT_BE_READ = "PVH212"
+"""The rule for a memory map where the machine has no memory."""
 
 
 def decode(capture: Capture, map_capture: Capture, _unfolded: bool) -> Rows:

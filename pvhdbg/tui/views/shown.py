@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from pvhdbg.tui.screen.state import Screen
     from pvhdbg.tui.views.view import Decode, Rows, View
 
+_ABSENT = {memory.CANNOT_BE_READ: "memory_map.entries[", "PVH301": "modules["}
+"""Findings about structures where the machine has no memory, and how the paths begin of what is read there."""
+
 
 def rows(screen: Screen) -> Rows:
     """Return the rows of the displayed view; none for a text view."""
@@ -24,7 +27,7 @@ def rows(screen: Screen) -> Rows:
         return view.rows(view.at_source(screen))
     screen = view.at_source(screen)
     decoded = capture_rows(screen, view)
-    absent = tuple(ABSENT[finding.code] for finding in screen.findings if finding.code in ABSENT)
+    absent = tuple(_ABSENT[finding.code] for finding in screen.findings if finding.code in _ABSENT)
     if absent:
         decoded = _without_absent(ById(decoded), absent)
     if not screen.only_changes:
@@ -33,13 +36,9 @@ def rows(screen: Screen) -> Rows:
     return _changed(ById(decoded), ById(unfolded), ById(screen.old_values))
 
 
-ABSENT = {memory.CANNOT_BE_READ: "memory_map.entries[", "PVH301": "modules["}
-"""Findings about memory that the machine does not have, and where the paths of the zeros begin that are read there."""
-
-
 @lru_cache(CACHED)
 def _without_absent(rows: ById[Rows], absent: tuple[str, ...]) -> Rows:
-    """Leave out the rows of zeros that were read where no memory is."""
+    """Leave out the rows of zeros that were read where the machine has no memory."""
     kept = tuple(row for row in rows.value if not row.path.startswith(absent))
     return kept if len(kept) == len(rows.value) else (*kept, Row("", "no memory there: all bytes read as 0", ""))
 

@@ -177,10 +177,10 @@ def _bounds(parts: Sequence[Part], marks: Sequence[Mark]) -> Iterator[tuple[int,
 
 
 def _around_kernel(parts: Sequence[Part], marks: Sequence[Mark]) -> Iterator[tuple[int, int]]:
-    """Yield the ranges that the kernel is in, of any type: if it is not RAM, this is what the reader must see."""
+    """Yield the ranges of the map that the kernel is in, even if they are not RAM: the picture must show that."""
     for mark in marks:
         if mark.letter == KERNEL:
-            yield from ((it.start, it.end) for it in parts if it.start < mark.end and mark.start < it.end)
+            yield from ((part.start, part.end) for part in parts if part.start < mark.end and mark.start < part.end)
 
 
 def _is_outside(start: int, end: int, bounds: Sequence[tuple[int, int]]) -> bool:

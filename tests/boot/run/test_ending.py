@@ -110,4 +110,5 @@ def test_a_reset_after_a_panic_is_told_apart_from_a_triple_fault() -> None:
     assert panicked.died is not None
     assert panicked.watched is not None
     assert "the machine was reset after the kernel panicked: Out of cheese" == panicked.died.message
+    assert f"{panicked.died.message}, the guest was at 0x1" == panicked.died.describe(" at 0x1")
     assert (PANICKED, "Out of cheese") == (panicked.watched.ended, panicked.watched.message)

@@ -396,4 +396,4 @@ def test_the_first_waiting_request_is_reported_by_its_key_or_line() -> None:
     requests.put_line("p 1", lambda: None)
     requests.close()
 
-    assert [(0, ""), (1, "F5"), (2, "p 1")] == reported[:3]
+    assert [(0, ""), (1, "F5"), (2, "F5")] == reported[:3]

@@ -198,7 +198,7 @@ def test_a_recording_has_its_name_and_no_word_about_symbols() -> None:
     assert "symbols" not in lines(screen, (200, 60))[0]
 
 
-@pytest.mark.parametrize(("is_ascii", "sign"), [(False, "2✖mod"), (True, "2!mod")])
+@pytest.mark.parametrize(("is_ascii", "sign"), [(False, "2✖mod"), (True, "2Xmod")])
 def test_the_tab_of_a_view_with_a_bad_row_has_the_findings_sign(is_ascii: bool, sign: str) -> None:
     bad = Finding("PVH306", "error", "too large", "modules[0].size")
     info = Finding("PVH201", "info", "a gap", "memory_map.entries[0]")
