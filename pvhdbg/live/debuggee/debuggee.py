@@ -12,7 +12,7 @@ from pvhdbg.boot.session.live import RESTART
 from pvhdbg.boot.stop import stages
 from pvhdbg.errors import TargetError, UserError
 from pvhdbg.live.debuggee.machine_session import MachineSession
-from pvhdbg.live.gdb import breakpoints, console
+from pvhdbg.live.gdb import breakpoints, console, steps
 from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.target.base import ELSEWHERE, HIT, INTERRUPTED, TIMEOUT, Halt
 from pvhdbg.target.mi.client import MiError, console_command, quote
@@ -30,10 +30,7 @@ if TYPE_CHECKING:
     from pvhdbg.live.qemu.end_detection import EndDetector
     from pvhdbg.target.mi.client import Stop
 
-_BY_LINE = {"next": "-exec-next", "step": "-exec-step", "finish": "-exec-finish", "continue": "-exec-continue"}
-_STEP_INSTRUCTION = "-exec-step-instruction"
-_BY_INSTRUCTION = {"next": "-exec-next-instruction", "step": _STEP_INSTRUCTION, "stepi": _STEP_INSTRUCTION}
-_STEPPED, _STEP = "end-stepping-range", "a step"
+_STEP = "a step"
 _ENDS_WITHIN = 5.0
 
 
@@ -188,14 +185,22 @@ class Debuggee(MachineSession):
         self.refuse_if_dead()
         self._map_symbols()
         has_line = verb in ("continue", "finish") or "line" in self._code_reader().frame()
-        table = _BY_LINE if has_line and verb in _BY_LINE else _BY_INSTRUCTION
-        if table is _BY_INSTRUCTION and (end := repeated.end(self.journey)) is not None:
+        table = steps.BY_LINE if has_line and verb in steps.BY_LINE else steps.BY_INSTRUCTION
+        if table is steps.BY_INSTRUCTION and (end := repeated.end(self.journey)) is not None:
             return self.position(self.machine.runner.run_to([end], self.timeout))
-        detector = self.end_detector()
+        detector, rip = self.end_detector(), self.machine.target.register("rip")
         with self.machine.runner.break_on_reset():
-            self.machine.gdb.ask(table[verb])
-            self._wait_stop(detector)
+            for _ in range(steps.MOST_INLINED if table[verb] == steps.STEP_BY_LINE else 1):
+                self.machine.gdb.ask(table[verb])
+                self._wait_stop(detector)
+                if not self._is_stepped() or self.machine.target.register("rip") != rip:
+                    break
         return self.position()
+
+    def _is_stepped(self) -> bool:
+        """Return whether the guest stopped after a step, and not for another reason."""
+        stop = self._last_stop
+        return self.machine.runner.death() is None and stop is not None and stop.reason == steps.STEPPED
 
     def _wait_stop(self, detector: EndDetector | None) -> None:
         """Wait until the guest stops. If it panics, halts or leaves its code, stop it and store how it ended."""
@@ -331,7 +336,7 @@ class Debuggee(MachineSession):
     def _with_cpu(self, halt: Halt) -> Halt:
         """Add a remark if a CPU other than the boot CPU stopped, because RIP is the boot CPU's."""
         stop = self._last_stop
-        words = halt.message or (_STEP if stop and stop.reason == _STEPPED else "")
+        words = halt.message or (_STEP if stop and stop.reason == steps.STEPPED else "")
         if not words or stop is None or stop.thread in (None, self.machine.target.boot_cpu):
             return halt
         return halt._replace(message=f"{words} on another CPU")

@@ -89,19 +89,25 @@ def _value(data: bytes, size: int) -> str:
 
 
 def _changed(screen: Screen, width: int) -> Line:
-    """Draw the registers that changed since the stop before: the control registers first, the flags last."""
+    """Draw the registers that changed since the stop before: the control registers first, the flags last.
+
+    The last stop of a recording has no `before`, and neither has a stop to which the machine went back.
+    """
     capture = screen.capture
     if capture is None:
         return []
     is_now = screen.past is None and screen.before is not None
-    before = screen.before if is_now else changes.stage_before(screen)  # the last stop of a recording has no `before`
+    before = screen.before if is_now else changes.stage_before(screen)
     label = (classes.PANE_TITLE, " changed".ljust(_LABEL_WIDTH))
     if before is None or before is capture:
         return [label, (classes.EMPTY, "the first stop")]
     parts = _parts(ById(before), ById(capture), signs(screen.ascii).to)
     if not parts:
-        return [label, (classes.EMPTY, f"no register except RIP since {clean(_place(screen, before))}")]
-    return [label, *_as_fit(parts, width - _LABEL_WIDTH)]
+        what = "no register except RIP" if before.rip != capture.rip else "no register"
+        return [label, (classes.EMPTY, f"{what} since {_place(screen, before)}")]
+    is_between = screen.past is None and capture not in screen.history
+    since: Line = [(classes.MEANING, f"since {_place(screen, before)}: ")] if is_between and not is_now else []
+    return [label, *since, *_as_fit(parts, width - _LABEL_WIDTH - length(since))]
 
 
 def _as_fit(parts: Sequence[tuple[str, str]], width: int) -> Line:
@@ -119,7 +125,7 @@ def _as_fit(parts: Sequence[tuple[str, str]], width: int) -> Line:
 def _place(screen: Screen, before: Capture) -> str:
     if screen.moment is not None:
         return "the instruction before"
-    return f"stage {before.stage}" if before in screen.history else "the last stop"
+    return f"stage {clean(before.stage)}" if before in screen.history else "the last stop"
 
 
 @lru_cache(16)

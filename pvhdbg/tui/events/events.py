@@ -43,6 +43,7 @@ class GuestStopped(NamedTuple):
     """The guest stopped or died: `run` specifies which, and where.
 
     `outcome` is how the guest ended without dying: its kernel panicked, or it halted for good. None otherwise.
+    `times_back` is how often the machine has gone back.
     """
 
     run: Run
@@ -50,6 +51,7 @@ class GuestStopped(NamedTuple):
     history: tuple[Capture, ...]
     stages: tuple[StageMark, ...]
     outcome: Outcome | None = None
+    times_back: int = 0
 
 
 class MachineLost(NamedTuple):

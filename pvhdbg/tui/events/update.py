@@ -133,16 +133,29 @@ def _kernel_identified(screen: Screen, event: events.KernelIdentified) -> Screen
 def _guest_stopped(screen: Screen, event: events.GuestStopped) -> Screen:
     """Show the stop. If the guest moved, return from a past stage, and report what is new."""
     stopped = screen._replace(
-        run=event.run, now=event.now, history=event.history, stages=event.stages, outcome=event.outcome
+        run=event.run,
+        now=event.now,
+        history=event.history,
+        stages=event.stages,
+        outcome=event.outcome,
+        times_back=event.times_back,
     )
     if event.run == screen.run:
         return _reread_bytes(compare_and_check(stopped))
-    before = screen.now or next((capture for capture in reversed(event.history) if capture is not event.now), None)
-    stopped = stopped._replace(past=None, arrival=event.now, before=before, next=None, detail_top=0, only_changes=False)
+    stopped = stopped._replace(
+        past=None, arrival=event.now, before=_stop_before(screen, stopped), next=None, detail_top=0, only_changes=False
+    )
     stopped = compare_and_check(_with_end(screen, _with_death(screen, _at_start_rows(stopped))))
     if len(event.history) > len(screen.history):
         stopped = _with_news(screen, stopped)
     return _reread_bytes(stopped)
+
+
+def _stop_before(screen: Screen, stopped: Screen) -> Capture | None:
+    """Return the stop before this one. None if the machine went back: what was shown is later in guest time."""
+    if stopped.times_back != screen.times_back:
+        return None
+    return screen.now or changes.stage_before(stopped._replace(past=None))
 
 
 def _with_news(before: Screen, screen: Screen) -> Screen:

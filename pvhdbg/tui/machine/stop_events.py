@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pvhdbg.boot.record.document import Document
     from pvhdbg.live.debuggee.debuggee import Debuggee, Position
     from pvhdbg.live.qemu.serial import Serial
+    from pvhdbg.tui.screen.state import StageMark
 
 
 def run_state(position: Position) -> Run:
@@ -23,6 +24,11 @@ def run_state(position: Position) -> Run:
     if halt.kind == DIED:
         return Run(state.DEAD, halt.how or "", 0.0, halt.message or halt.how or "", halt.rip, position.symbol)
     return Run(state.STOPPED, position.stage or halt.message, 0.0, "", halt.rip, position.symbol)
+
+
+def stopped(debuggee: Debuggee, position: Position, marks: tuple[StageMark, ...]) -> events.GuestStopped:
+    history, ended = tuple(debuggee.journey.history), debuggee.session.ended
+    return events.GuestStopped(run_state(position), position.capture, history, marks, ended, debuggee.times_back)
 
 
 def after_stop(debuggee: Debuggee, position: Position) -> Iterator[events.Event]:

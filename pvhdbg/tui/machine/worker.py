@@ -375,8 +375,7 @@ class Worker:
             self._image = debuggee.image
             self._emit(events.KernelIdentified(debuggee.image))
             self._emit(events.SymbolsChanged(state.LOADED if debuggee.has_symbols else state.NO_SYMBOLS))
-        run, history = stop_events.run_state(position), tuple(debuggee.journey.history)
-        self._emit(events.GuestStopped(run, position.capture, history, marks, debuggee.session.ended))
+        self._emit(stop_events.stopped(debuggee, position, marks))
         debuggee.save_lookups()
         self.first_stop_shown.wait(_SHOWN_TIMEOUT)
         self._take_over(debuggee)

@@ -173,7 +173,9 @@ class Screen(NamedTuple):
     arrival: Capture | None = None
     """The capture taken when the guest arrived at its current stop. Commands may have changed the guest since then."""
     before: Capture | None = None
-    """The capture of the stop before the current one; None at the first stop."""
+    """The capture of the stop before the current one; None at the first stop, and after the machine went back."""
+    times_back: int = 0
+    """How often the machine has gone back."""
     old_values: Mapping[str, object] = {}
     """The old value of everything that changed since the previous stage or since `arrival`, by path."""
     findings: tuple[Finding, ...] = ()

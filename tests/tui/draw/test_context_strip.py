@@ -99,3 +99,16 @@ def test_the_stop_before_is_remembered_until_the_machine_starts_again() -> None:
     assert (entry, LGDT, {"entry": LGDT, "prepare": LGDT}) == (screen.before, screen.next, screen.next_by_stage)
     started = update(screen, events.MachineStarted(screen.title, None, (), True, None))
     assert (None, None, {}) == (started.before, started.next, started.next_by_stage)
+
+
+def test_after_going_back_registers_are_compared_with_the_stage_before_in_guest_time() -> None:
+    entry, prepare, later = build.boot().stops[:3]
+    screen = screens.at(later.stage)
+    between = prepare._replace(stage="", rip=RIP + 1)
+    to_stage = events.GuestStopped(Run(state.STOPPED, "prepare"), prepare, (entry, prepare), (), times_back=1)
+    by_a_step = events.GuestStopped(Run(state.STOPPED, ""), between, (entry,), (), times_back=2)
+    forward = events.GuestStopped(Run(state.STOPPED, "prepare"), prepare, (entry, prepare), (), times_back=2)
+
+    assert strip(here())[1] == strip(at_prepare := update(screen, to_stage))[1]
+    assert strip(stepped := update(at_prepare, by_a_step))[1].startswith(" changed since stage entry: cr0 +PG ")
+    assert " changed no register except RIP since the last stop" == strip(update(stepped, forward))[1]
