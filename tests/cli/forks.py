@@ -73,11 +73,13 @@ def run(words: Sequence[str], env: Mapping[str, str], cwd: str, files: Sequence[
     socket.send_fds(connection, [len(request).to_bytes(_LENGTH)], files)
     connection.sendall(request)
     try:
-        return int.from_bytes(connection.recv(_LENGTH), signed=True)
-    except TimeoutError:
+        answer = connection.recv(_LENGTH)
+        assert answer, "the server has ended"
+    except (TimeoutError, AssertionError):
         process.kill()
         server.cache_clear()
         raise
+    return int.from_bytes(answer, signed=True)
 
 
 def _serve(connection: socket.socket) -> None:

@@ -70,7 +70,10 @@ def use_terminal() -> None:
 
 
 class _Application(Application[None]):
-    """An application that does not create a buffer at each question for the focused one, if a pane has the focus."""
+    """An application with one empty buffer for all panes.
+
+    While a pane has the focus, prompt_toolkit would create a new buffer each time it asks for the current one.
+    """
 
     @cached_property
     def _no_buffer(self) -> Buffer:

@@ -34,9 +34,9 @@ _KINDS = {
 }
 _CACHED_LINES, _CACHED_CELLS = 1024, 4096
 _WEIGHT, _MOST_OTHERS = 1000, 6
-"""The weight of a window without a fixed height, and the most rows of all others together. prompt_toolkit gives out
-rows one by one, in turns by weight. A large weight saves the turns of windows that have all their rows, and only the
-last few rows are given out at all.
+"""The weight of a window without a fixed height, and the most rows of all other windows together. prompt_toolkit gives
+out the rows above the minimum heights one by one, in turns by weight. A large minimum leaves few rows, and a large
+weight saves the turns of windows that have all their rows.
 """
 
 
@@ -54,7 +54,7 @@ class Body(Window):
     """
 
     def __init__(self, draw: Draw, on_mouse: OnMouse, *, focusable: bool = False, height: int | None = None) -> None:
-        rows = _all_but_the_others if height is None else height
+        rows = _body_rows if height is None else height
         super().__init__(_Focusable() if focusable else DummyControl(), height=rows)
         self.size = (0, 0)
         self._draw = draw
@@ -86,7 +86,8 @@ class Body(Window):
             self._used(kind, event.position.x - self._left, event.position.y - self._top)
 
 
-def _all_but_the_others() -> Dimension:
+def _body_rows() -> Dimension:
+    """Return how many rows the body has: at least all rows that the other windows cannot have."""
     return Dimension(min=max(get_app().output.get_size().rows - _MOST_OTHERS, 0), weight=_WEIGHT)
 
 

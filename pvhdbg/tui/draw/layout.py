@@ -101,7 +101,7 @@ def layout(screen: Screen, width: int, height: int) -> Layout:
 
 @lru_cache(8)
 def _layout(by_id: ById[Screen], width: int, height: int) -> Layout:
-    """Lay out a frame once, not for each question about it."""
+    """Lay out a frame. This is cached, because a frame asks for its layout many times."""
     screen = by_id.value
     view = table.shown(screen)
     if is_zoomed(screen):

@@ -165,8 +165,8 @@ def _symbols(screen: Screen) -> tuple[str, ...]:
         return ("",)
     if screen.symbols == state.LOADED:
         return screen.symbols, "", ""
-    if screen.symbols == state.LOADING and screen.queued_first:
-        waits = cut(clean(screen.queued_first), _LONGEST_COMMAND, signs(screen.ascii).more)
+    if screen.symbols == state.LOADING and screen.first_queued:
+        waits = cut(clean(screen.first_queued), _LONGEST_COMMAND, signs(screen.ascii).more)
         return (f"{waits} waits for symbols",)
     return screen.symbols, screen.symbols.replace("loading symbols", "loading"), ""
 

@@ -258,7 +258,7 @@ def _symbols_changed(screen: Screen, event: events.SymbolsChanged) -> Screen:
 
 
 def _queue_length(screen: Screen, event: events.QueueLength) -> Screen:
-    return screen._replace(queued=event.waiting, queued_first=event.first)
+    return screen._replace(queued=event.waiting, first_queued=event.first)
 
 
 def _lines_wanted(screen: Screen, event: events.LinesWanted) -> Screen:

@@ -17,7 +17,7 @@ _LEAST, _MOST, _TIMES = 0.3, 2.0, 8
 
 
 class IdleTime:
-    """How long the user must not have asked for anything: the longer, the longer the last snapshot took."""
+    """How long the user must be idle before pvhdbg takes a snapshot, in proportion to the time the last one took."""
 
     def __init__(self, emit: Emit) -> None:
         self.seconds = _LEAST

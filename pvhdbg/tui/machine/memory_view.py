@@ -151,5 +151,5 @@ def _captured(capture: Capture, place: Bytes, start: int | None = None) -> Bytes
         if begin <= at < begin + len(data) or at <= begin < at + ROW:
             first = max(begin, at & ~(ROW - 1))
             return place._replace(paddr=first, data=data[first - begin :][:SIZE], why="", regions=None)
-    why = f"{at:#x} was not captured at {capture.stage} (Right: to the next stage)"
+    why = f"{at:#x} was not captured at {capture.stage} (Right: next stage)"
     return place._replace(paddr=at, data=None, regions=None, why=why)

@@ -233,7 +233,7 @@ class Screen(NamedTuple):
     symbols: str = NO_SYMBOLS
     queued: int = 0
     """How many of the user's commands are queued."""
-    queued_first: str = ""
+    first_queued: str = ""
     """The first of them: a key or a typed line."""
     busy: bool = False
     """Whether gdb is executing one of the user's commands."""

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.checks.cases import LINUX, LINUX_32, Row, error, foreign, warning
+from tests.checks.cases import LINUX, Row, error, foreign, warning
 
 UNMAPPED, MAPPED = 0xFFFFFFFFFFFFFFF8, 0x2000
 LINKED = 0xFFFFFFFF82000000
 """In the image's linked range, and mapped by the page tables that `foreign` sets."""
 HIGH = LINUX._replace(kind="elf", segments=(LINUX.segments[0]._replace(vaddr=0xFFFFFFFFC1000000),))
 HIGH_LINKED = 0xFFFFFFFFC1000010
-SMALL_32 = LINUX_32._replace(kind="elf")
 WITHOUT_PAGING = {"cr0": 0x11, "cr4": 0, "efer": 0, "cs.flags": 0xCF9B00}
 GDT = 0x1500000
 CODE_64, CODE_32, DATA, READ_ONLY, ABSENT, BUSY_TSS = (

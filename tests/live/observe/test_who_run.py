@@ -218,9 +218,6 @@ def test_the_kernels_copy_of_boot_params_comes_from_pvh_bootparams(
     assert {"register"} == confidences
 
 
-SORTED = [f"e820_table[{index}].type" for index in range(5)]
-
-
 @pytest.mark.parametrize("name", ["6.1", "6.12", "6.1-686"])
 def test_the_e820_table_was_filled_from_the_copy_and_then_sorted(
     name: str, initrd: Path, find_vmlinux: Callable[[str], Path]
