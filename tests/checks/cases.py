@@ -304,7 +304,16 @@ def watched(
     rip: int | None = 0xFFFFFFFF8305D96D,
     symbol: str | None = "e820__finish_early_params+0x36",
     machine: MachineFacts = MACHINE,
+    log: tuple[str, ...] = (),
+    **differences: Any,  # noqa: ANN401 - the arguments of another function
 ) -> Case:
-    """Return a case of a guest that reached the last stage and was then watched."""
-    outcome = Outcome("e820", DONE, watched=Watched(ended, 100, rip, symbol, message))
-    return Case(e820(MAP).stop, machine, outcome)
+    """Return a case of a guest that reached the last stage and was then watched.
+
+    `differences` are passed to entry(): what the VMM handed over.
+    """
+    outcome = Outcome("e820", DONE, watched=Watched(ended, 100, rip, symbol, message, log=log))
+    stop = e820(MAP).stop
+    if differences:
+        first = entry(**differences).capture
+        stop = stop._replace(earlier=(first, *stop.earlier[1:]))
+    return Case(stop, machine, outcome)

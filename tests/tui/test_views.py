@@ -7,14 +7,16 @@ import pytest
 from pvhdbg.abi.boot_params import BootParams
 from pvhdbg.abi.layout import Struct
 from pvhdbg.abi.start_info import ModlistEntry, StartInfo
-from pvhdbg.boot.record.document import Document
+from pvhdbg.boot.record.document import DONE, PANICKED, Document, Outcome, Watched
+from pvhdbg.checks.finding import ERROR, INFO
 from pvhdbg.live.debuggee.code import Code, CodeLine
 from pvhdbg.tui.draw.frame import rows
 from pvhdbg.tui.events import events
 from pvhdbg.tui.events.update import update
 from pvhdbg.tui.lines import classes
+from pvhdbg.tui.lines.signs import signs
 from pvhdbg.tui.screen import state
-from pvhdbg.tui.screen.state import Bytes, Log, Run
+from pvhdbg.tui.screen.state import BootFinding, Bytes, Log, Run
 from tests import build
 from tests.tui import screens
 from tests.tui.screens import at, line, lines, pages, text
@@ -117,6 +119,42 @@ def test_the_list_of_findings_shows_code_stage_and_message() -> None:
     assert "1 finding so far: 1 at prepare" == line(screen, "1 finding").partition("*")[0].strip()
     assert "▸ ▲ PVH207  prepare  modlist_paddr: on the firmware's stack" in text(screen)
     assert "no findings" in text(screen._replace(boot_findings=()))
+
+
+def test_the_heading_of_the_findings_counts_those_at_the_end() -> None:
+    ending = screens.STACK._replace(code="PVH913", field="outcome.watched")
+    entries = tuple(
+        BootFinding(finding, (stage,), is_new=finding is ending, is_current=stage == "e820")
+        for finding, stage in ((ending, "e820"), (screens.STACK, "prepare"))
+    )
+    screen = at("e820", "findings", boot_findings=entries)
+    both = screen._replace(boot_findings=(*entries, BootFinding(screens.STACK, ("e820",))))
+
+    assert "2 findings so far: 1 at the end (1 new *), 1 only at earlier stages" in text(screen, (120, 40))
+    assert "3 findings so far: 1 at e820 and 1 at the end (1 new *), 1 only at earlier stages" in text(both, (120, 40))
+
+
+def test_a_serial_console_without_output_leads_to_the_log() -> None:
+    screen = at("e820", "serial", log=Log(("[    0.000000] Linux version 6.1", "panic")))
+    watched = Watched(PANICKED, 100, None, None, "VFS")
+    ended = screen._replace(outcome=Outcome("e820", DONE, watched=watched))
+
+    assert "the guest has written nothing yet; its log (view log) has 2 lines" in text(screen)
+    assert "the guest has written nothing; its log (view log) has 2 lines" in text(ended)
+    assert line(ended._replace(log=Log()), "the guest has").strip().endswith("written nothing")
+
+
+@pytest.mark.parametrize("field", ["start_info.cmdline_paddr", "pvh_start_info.cmdline_paddr"])
+def test_a_defect_of_the_command_line_is_also_on_the_pointer_that_linux_made_from_it(field: str) -> None:
+    wrong = screens.STACK._replace(code="PVH108", severity=ERROR, field=field)
+    screen = at("bootparams", "boot_params", findings=(wrong,))
+    harmless = at("bootparams", "boot_params", findings=(wrong._replace(severity=INFO),))
+    sign = signs(screen.ascii).findings[ERROR]
+
+    assert f"{sign} PVH108" in line(screen, " cmd_line_ptr ", (120, 40))
+    assert f"│4{sign}boot_params│" in text(screen, (120, 40))
+    assert "PVH108" not in line(harmless, " cmd_line_ptr ", (120, 40))
+    assert f"4{sign}" not in text(at("entry", "boot_params", findings=(wrong,)), (120, 40))
 
 
 def test_code_marks_rip_and_breakpoints() -> None:

@@ -14,15 +14,24 @@ from pvhdbg.boot.model.predicted import BUG
 from pvhdbg.boot.record.document import PANICKED
 from pvhdbg.boot.stop.address import code_paddr, location_suffix
 from pvhdbg.boot.stop.protocols import MEMMAP
+from pvhdbg.boot.stop.stop import Stop
+from pvhdbg.checks.case import Case
+from pvhdbg.checks.finding import ERROR
+from pvhdbg.checks.rules import RULES
 from pvhdbg.image.facts import EM_X86_64
 
 if TYPE_CHECKING:
     from pvhdbg.boot.record.document import Death
-    from pvhdbg.checks.case import Case
 
 _OPCODE_SIZE = 2
 _MAX_QUOTED = 120
 """How many characters of the guest's text a message quotes."""
+RAMDISK = "ramdisk"
+_LOSSES = {
+    "command line": ("PVH108", "PVH320", "PVH321", "PVH322", "PVH324", "PVH403"),
+    RAMDISK: ("PVH301", "PVH303", "PVH304", "PVH305", "PVH306", "PVH313", "PVH314", "PVH404"),
+}
+"""The rules whose errors say that Linux lost all or a part of what it needs to find its root file system and init."""
 _NO_XEN = ", and the guest is not on Xen, which could supply a map"
 
 
@@ -101,6 +110,29 @@ def failed_condition(case: Case) -> tuple[str, str]:
         name = "memmap_entries" if info.version else "version"
         return f"start_info.{name}", f"{name} is 0, so there is no memory map{_NO_XEN}"
     return "registers.rip", "the cause is unknown, because the boot data meets all known conditions"
+
+
+def lost_boot_data(case: Case) -> str:
+    """Return a sentence about the command line and the ramdisk that did not reach Linux; empty if both did.
+
+    It names the errors that rules report at any stop. At the end of a run, these rules do not run again.
+    """
+    stops = case.history
+    cases = [
+        Case(Stop(stop, stops[:index], case.image), case.machine, symbols=case.symbols)
+        for index, stop in enumerate(stops)
+    ]
+    lost = []
+    for name, codes in _LOSSES.items():
+        found = [code for code in codes if any(_has_loss(code, name, at_stop) for at_stop in cases)]
+        lost += [f"its {name} ({', '.join(found)})"] if found else []
+    return f"The kernel lost {' and '.join(lost)}: correct this first." if lost else ""
+
+
+def _has_loss(code: str, name: str, case: Case) -> bool:
+    """Return whether a rule reports an error. PVH108 is about all addresses, but only one is the command line's."""
+    findings = RULES[code].findings(case) if code in RULES else ()
+    return any(it.severity == ERROR and (name == RAMDISK or "cmd" in it.field) for it in findings)
 
 
 def boot_data_address(case: Case, path: str) -> int | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pvhdbg.boot.log import problems
 from pvhdbg.boot.record.document import PANICKED
 from pvhdbg.checks.finding import ERROR, INFO, WARNING
-from pvhdbg.checks.outcome.failure import quoted
+from pvhdbg.checks.outcome.failure import lost_boot_data, quoted
 from pvhdbg.checks.rules import AFTER_STAGES, Defect, rule
 
 if TYPE_CHECKING:
@@ -33,15 +33,16 @@ def log_has_a_panic(case: Case) -> Iterator[Defect]:
     command line makes the kernel reset the machine, so that the run can seem to end otherwise.
 
     Correct what the text of the panic names. If the kernel only lacks a root file system or an init, pass an initrd:
-    the boot by PVH was successful, and this finding is an info.
+    this finding is an info, and the boot by PVH was successful, unless the message says that boot data was lost.
 
     Source: Linux kernel/panic.c.
     """
     ended = case.outcome.watched.ended if case.outcome and case.outcome.watched else None
     for text in _texts(case, problems.PANIC) if ended != PANICKED else ():
         lacks_root = problems.lacks_root(text)
-        fix = "Pass an initrd with -i" if lacks_root else "Fix the cause that the panic names"
-        message = f"the kernel's log has a panic: {quoted(text)}. {fix}."
+        fix = "Pass an initrd with -i." if lacks_root else "Fix the cause that the panic names."
+        lost = lost_boot_data(case) if lacks_root else ""
+        message = f"the kernel's log has a panic: {quoted(text)}. {lost or fix}"
         yield Defect(_FIELD, message, severity=INFO if lacks_root else None)
 
 

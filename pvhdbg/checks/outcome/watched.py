@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pvhdbg.boot.record.document import HALTED, PANICKED, RESET, RUNAWAY, TIME
 from pvhdbg.boot.stop.address import location_suffix
 from pvhdbg.checks.finding import ERROR, INFO
-from pvhdbg.checks.outcome.failure import quoted
+from pvhdbg.checks.outcome.failure import lost_boot_data, quoted
 from pvhdbg.checks.rules import AFTER_STAGES, Defect, rule
 
 if TYPE_CHECKING:
@@ -48,17 +48,19 @@ def kernel_panicked(case: Case) -> Iterator[Defect]:
 @rule("PVH913", INFO, when=AFTER_STAGES)
 def kernel_found_no_root_file_system_or_init(case: Case) -> Iterator[Defect]:
     """Without an initrd or a disk, Linux has no root file system and no init, and panics at the very end of its boot.
-    The boot by PVH was successful.
+    The boot by PVH was successful, unless another finding says that the kernel lost its command line, which may name
+    the root file system or the init, or its ramdisk. The message then names that finding.
 
-    Pass an initrd with an executable `/init`.
+    Pass an initrd with an executable `/init`. If the command line or the ramdisk was lost, correct this first.
 
     Source: Linux init/do_mounts.c, mount_root_generic, and init/main.c, kernel_init.
     """
     watched = _watched(case)
     if watched and watched.lacks_root:
-        fix = "Check that the initrd has a working /init" if case.initrd else "Pass an initrd with -i"
+        fix = "Check that the initrd has a working /init." if case.initrd else "Pass an initrd with -i."
         message = (
-            f"no root file system or no init: the kernel panicked{_at(watched)}: {quoted(watched.message)}. {fix}."
+            f"no root file system or no init: the kernel panicked{_at(watched)}: {quoted(watched.message)}. "
+            f"{lost_boot_data(case) or fix}"
         )
         yield Defect(_FIELD, message)
 

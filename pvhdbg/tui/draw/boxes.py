@@ -123,7 +123,15 @@ def _findings(screen: Screen, view: View) -> list[Finding]:
     """Return the findings that the view lists or, for a view of structures, those about its structures."""
     if view.finding is not None:
         return [entry.finding for entry in screen.boot_findings]
-    return [finding for finding in screen.findings if _STRUCTURE.split(finding.field)[0] in view.captures]
+    return [finding for finding in screen.findings if _is_about(screen, view, finding)]
+
+
+def _is_about(screen: Screen, view: View, finding: Finding) -> bool:
+    """Return whether a finding is about a structure of the view, or about what the kernel copied into one."""
+    if _STRUCTURE.split(finding.field)[0] in view.captures:
+        return True
+    copied = finding.severity != INFO and _STRUCTURE.split(finding_rows.destination(finding.field))[0]
+    return copied in view.captures and view.has_current_data(screen)
 
 
 def _sign(screen: Screen, view: View, *, is_changed: bool) -> str:

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from pvhdbg.boot.record.compare import COPIES
-from pvhdbg.checks.finding import SEVERITIES
+from pvhdbg.checks.finding import INFO, SEVERITIES
 from pvhdbg.tui.screen import changes
 from pvhdbg.tui.screen.by_id import CACHED, ById
 
@@ -22,6 +22,14 @@ if TYPE_CHECKING:
 _COUNTERPARTS = {**COPIES, **{original: copy for copy, original in COPIES.items()}}
 """For each original structure the kernel's copy, and for each copy the original."""
 
+_DESTINATIONS = {
+    "start_info.cmdline_paddr": "boot_params.hdr.cmd_line_ptr",
+    "start_info.rsdp_paddr": "boot_params.acpi_rsdp_addr",
+    "modules[0].paddr": "boot_params.hdr.ramdisk_image",
+    "modules[0].size": "boot_params.hdr.ramdisk_size",
+}
+"""Where init_pvh_bootparams copies boot data to. A defect of the original is one of the copy."""
+
 
 def by_row(screen: Screen, rows: Rows) -> Mapping[int, tuple[Finding, ...]]:
     """Return the findings about each row, by the row's index."""
@@ -33,9 +41,16 @@ def _by_row(rows: ById[Rows], findings: ById[Sequence[Finding]]) -> Mapping[int,
     by_index: dict[int, tuple[Finding, ...]] = {}
     for finding in findings.value:
         index = index_of(rows.value, finding.field)
+        if index is None and finding.severity != INFO:
+            index = index_of(rows.value, destination(finding.field))
         if index is not None:
             by_index[index] = (*by_index.get(index, ()), finding)
     return by_index
+
+
+def destination(path: str) -> str:
+    """Return the field of boot_params to which Linux copies the value at a path; empty if it copies it to none."""
+    return _DESTINATIONS.get(path.removeprefix("pvh_"), "")
 
 
 def index_of(rows: Rows, path: str) -> int | None:

@@ -87,7 +87,10 @@ def heading(screen: Screen) -> str:
     if not entries or not capture:
         return ""
     stage = "the death" if capture.stage == stages.DIED else capture.stage
-    parts = [f"{current} at {stage}{f' ({new} new *)' if new else ''}"]
+    ending = sum(entry.is_current and entry.finding.field.startswith(END) for entry in entries)
+    counts = ((current - ending, stage), (ending, "the end"))
+    places = " and ".join(f"{count} at {place}" for count, place in counts if count) or f"0 at {stage}"
+    parts = [f"{places}{f' ({new} new *)' if new else ''}"]
     if current < len(entries):
         parts.append(f"{len(entries) - current} only at earlier stages")
     return f"{text.counted(len(entries), 'finding')} so far: {', '.join(parts)}"

@@ -6,8 +6,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.text import printable
-from pvhdbg.tui.screen import scrollback, state
+from pvhdbg.tui.screen import ending, scrollback, state
 from pvhdbg.tui.screen.by_id import ById
+from pvhdbg.tui.views import log
 from pvhdbg.views.rows import text
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from pvhdbg.boot.stop.capture import Capture
     from pvhdbg.tui.screen.state import Screen
 
-_NOTHING = "the guest has written nothing yet"
 _LATER = "(the last lines that pvhdbg saw after the last stage:)"
 
 
@@ -54,5 +54,13 @@ def heading(screen: Screen) -> str:
 def empty(screen: Screen) -> str:
     capture = screen.capture
     if screen.run.kind != state.RECORDING or capture is None or capture.serial is not None:
-        return _NOTHING
+        return _nothing_yet(screen)
     return f"no serial output: {printable(capture.missing.get('serial', 'not recorded'))}"
+
+
+def _nothing_yet(screen: Screen) -> str:
+    """Return that there is no output and, if the guest wrote to its log instead, where that is."""
+    is_at_end = screen.run.kind in (state.DEAD, state.ENDED) or ending.of(screen) is not None
+    words = "the guest has written nothing" + ("" if is_at_end else " yet")
+    logged = len(log.lines(screen))
+    return f"{words}; its log (view log) has {text.counted(logged, 'line')}" if logged else words

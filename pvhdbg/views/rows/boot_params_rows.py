@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pvhdbg.abi.boot_params import BootParams
 from pvhdbg.abi.e820 import ZERO_PAGE_ENTRIES, BootE820Entry
 from pvhdbg.abi.layout import Struct
+from pvhdbg.boot.stop.map_entries import decode_entries
 from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.views.rows import map_rows, start_info_rows, text
 from pvhdbg.views.rows import row as rows
@@ -117,7 +118,15 @@ def _ramdisk_image(source: _Source) -> str:
         return "no ramdisk"
     if modules and modules[0].entry.paddr == image:
         return "the ramdisk, module 0"
-    return "the ramdisk"
+    return "the ramdisk" + _unlisted(source, image)
+
+
+def _unlisted(source: _Source, pointer: int) -> str:
+    """Return that the memory map has no entry for an address; empty if it has, or if there is no map to ask."""
+    memory_map = source.capture.memory_map
+    entries = decode_entries(memory_map.entries) if memory_map else ()
+    is_listed = not entries or any(entry.addr <= pointer < entry.end for entry in entries)
+    return "" if is_listed else ": no memory there, says the memory map"
 
 
 def _ramdisk_size(source: _Source) -> str:
@@ -131,7 +140,7 @@ def _cmd_line_ptr(source: _Source) -> str:
         return "no command line"
     if cmdline and cmdline.paddr == pointer:
         return start_info_rows.guest_string(source.capture, "cmdline", cmdline)
-    return "command line"
+    return "command line" + _unlisted(source, pointer)
 
 
 def _acpi_rsdp_addr(source: _Source) -> str:

@@ -31,6 +31,12 @@ def logged(*lines: str, ended: str = CONSOLE) -> Case:
 ROWS = (
     Row("PVH920", lambda: logged(PANIC, ended=RESET), error(LOG), lambda: logged(PANIC, ended=PANICKED)),
     Row("PVH920", lambda: logged(NO_ROOT, ended=RESET), info(LOG), lambda: logged(f"-{NO_ROOT}", ended=RESET)),
+    Row(
+        "PVH920",
+        lambda: cases.watched(RESET, log=(NO_ROOT,), cmdline_paddr=0x123456789),
+        info(LOG),
+        lambda: cases.watched(PANICKED, log=(NO_ROOT,), cmdline_paddr=0x123456789),
+    ),
     Row("PVH921", lambda: logged(BUG), error(LOG), lambda: logged(BUG.replace("BUG:", "DEBUG:"))),
     Row("PVH922", lambda: logged(WARN), warning(LOG), lambda: logged(WARN.replace("WARNING", "warning"))),
 )

@@ -293,6 +293,18 @@ WATCHED = (
         info("outcome.watched"),
         lambda: watched("halted", "VFS: Unable to mount root fs on %s"),
     ),
+    Row(
+        "PVH913",
+        lambda: watched("panicked", "No working init found.", cmdline_paddr=0x123456789),
+        info("outcome.watched"),
+        lambda: watched("panicked", "Attempted to kill init!", cmdline_paddr=0x123456789),
+    ),
+    Row(
+        "PVH913",
+        lambda: watched("panicked", "No working init found.", cmdline_paddr=0, nr_modules=0),
+        info("outcome.watched"),
+        lambda: watched("reset", "No working init found.", cmdline_paddr=0, nr_modules=0),
+    ),
     Row("PVH914", lambda: watched("halted", symbol="halt+0x17"), info("outcome.watched"), lambda: watched("time")),
     Row("PVH914", lambda: watched("halted"), info("outcome.watched"), halted_early),
     Row("PVH915", lambda: watched("reset", rip=0xFFF0), error("outcome.watched"), lambda: watched("died", rip=0xFFF0)),
