@@ -210,6 +210,15 @@ def test_enter_on_bytes_follows_the_selected_pointer() -> None:
     assert [0xF31E0, 0xF31E0 >> 32 or None] == [row.leads_to for row in rows(screen)]
 
 
+def test_only_a_number_that_can_be_the_address_of_memory_is_a_pointer() -> None:
+    values = (0x1336EC578, 1, 0xF31E0, 0x20000000)
+    data = b"".join(value.to_bytes(8, "little") + bytes(8) for value in values)
+    screen = at("prepare", "bytes", bytes=Bytes(0x2000, data))
+
+    assert [None, None, 0xF31E0, None] == [row.leads_to for row in rows(screen)]
+    assert "Enter" not in text(screen)
+
+
 def test_unreadable_memory_says_why() -> None:
     assert "nothing there" in text(at("entry", "bytes", bytes=Bytes(0x1000, None, why="nothing there")))
 

@@ -102,7 +102,7 @@ def _detail(screen: Screen, row: Row) -> Detail:
         about = about._replace(cut=row_lines.cut_texts(row, rows(screen), screen.columns, about.findings))
     if screen.capture and row.leads_to is not None and not about.finding_first:
         about = about._replace(chains=_chains(ById(screen.capture), row, signs(screen.ascii).to))
-    if row.raw and not row.path:
+    if row.raw and not row.path and not table.shown(screen).has_virtual_addresses:
         return about._replace(note=_contents(screen, row.address or 0, len(row.raw)))
     return about
 
@@ -124,11 +124,11 @@ def _chains(capture: ById[Capture], row: Row, to: str) -> tuple[str, ...]:
 
 
 def _contents(screen: Screen, paddr: int, size: int) -> str:
-    """Describe what kind of memory raw bytes are in, and name the fields there."""
+    """Describe what kind of memory raw bytes are in, and name the symbol and the fields there."""
     from pvhdbg.tui.draw import fields_at
 
-    memory = memory_at.describe(screen, paddr)
-    return " ".join(filter(None, (memory and f"Memory {memory}.", fields_at.names(screen, paddr, size))))
+    memory, kernel = memory_at.describe(screen, paddr), memory_at.in_kernel(screen, paddr, size)
+    return " ".join(filter(None, (memory and f"Memory {memory}.", kernel, fields_at.names(screen, paddr, size))))
 
 
 def _one_line(row: Row, about: Detail, *, ascii: bool) -> Line:  # noqa: A002

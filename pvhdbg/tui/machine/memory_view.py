@@ -45,7 +45,14 @@ def read_live(debuggee: Debuggee, capture: Capture, request: MemoryRequest, show
         return _with_regions(target, _read(target, shown, request.start))
     addresses = Addresses(target, capture.registers, debuggee.image)
     place = _place(addresses, debuggee.image, debuggee.session.evaluate_now, request.place)
-    return _with_regions(target, _read(target, _selected(place, request.size)))
+    named = place if place.name else place._replace(name=_symbol_at(debuggee, place.paddr))
+    return _with_regions(target, _read(target, _selected(named, request.size)))
+
+
+def _symbol_at(debuggee: Debuggee, paddr: int) -> str:
+    """Return the symbol at a physical address in the kernel; empty elsewhere."""
+    image = debuggee.image
+    return "" if image is None or image.to_vaddr(paddr) is None else debuggee.name_of(paddr) or ""
 
 
 def _with_regions(target: StubTarget, shown: Bytes) -> Bytes:

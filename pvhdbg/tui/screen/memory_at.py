@@ -41,6 +41,22 @@ def describe_unusual(screen: Screen, paddr: int) -> str:
     return "" if is_listed and is_ram else describe(screen, paddr)
 
 
+def in_kernel(screen: Screen, paddr: int, size: int) -> str:
+    """Name the part of the kernel at an address: the symbol if bytes there are selected, otherwise the link address."""
+    linked, selected = screen.image.to_vaddr(paddr) if screen.image else None, screen.bytes.selected[0]
+    if linked is None:
+        return ""
+    if screen.bytes.name and paddr <= selected < paddr + size:
+        return f"Kernel: {clean(screen.bytes.name)} at {selected - paddr + linked:#x}."
+    return f"Kernel: link address {linked:#x}."
+
+
+def end_of_ram(screen: Screen) -> int | None:
+    """Return one past the last address that is listed as RAM; None if no memory map is known."""
+    entries = _entries(screen)
+    return _end_of_ram(_parts(ById(entries))) if entries else None
+
+
 def has_no_memory(memory: Bytes, paddr: int, size: int) -> bool:
     """Return whether the machine is known to have no memory in this range. QEMU reads zeros there."""
     regions = memory.regions
@@ -59,8 +75,11 @@ def _listed_as(entries: ById[Sequence[MapRecord]], paddr: int) -> str:
     parts = _parts(entries)
     index = bisect_right(parts, paddr, key=lambda part: part.start) - 1
     kind = parts[index].kind if index >= 0 and paddr < parts[index].end else NOT_LISTED
-    end_of_ram = max((part.end for part in parts if part.kind == RAM_LISTED), default=0)
-    return "beyond all RAM" if kind == NOT_LISTED and paddr >= end_of_ram else kind
+    return "beyond all RAM" if kind == NOT_LISTED and paddr >= _end_of_ram(parts) else kind
+
+
+def _end_of_ram(parts: Sequence[Part]) -> int:
+    return max((part.end for part in parts if part.kind == RAM_LISTED), default=0)
 
 
 @lru_cache(8)

@@ -81,7 +81,7 @@ def _row_of(pair: Pair) -> Row:
 def _row(line: CodeLine) -> Row:
     known = _explained(line.text) if line.address is not None else None
     shown = line.text or (line.source if line.number is not None else "")
-    return Row("", _place(line), clean(shown), known.brief if known else "", address=line.address)
+    return Row("", _place(line), clean(shown), known.brief if known else "", address=line.address, raw=line.raw)
 
 
 def _explained(instruction: str) -> Known | None:

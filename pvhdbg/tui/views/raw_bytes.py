@@ -23,33 +23,37 @@ if TYPE_CHECKING:
 BYTES_PER_ROW = 16
 END_OF_MEMORY = 1 << 52
 """One past the highest physical address that x86 can have."""
+_LEAST_POINTER = 0x400
+"""Below are the interrupt vectors of real mode. A smaller number is a count or a flag."""
 
 
 def rows(screen: Screen) -> Rows:
-    return _rows(ById(screen.bytes))
+    end = memory_at.end_of_ram(screen)
+    return _rows(ById(screen.bytes), END_OF_MEMORY if end is None else end)
 
 
 @lru_cache(8)
-def _rows(memory: ById[Bytes]) -> Rows:
-    return tuple(_row(memory.value, offset) for offset in range(0, len(memory.value.data or b""), BYTES_PER_ROW))
+def _rows(memory: ById[Bytes], end: int) -> Rows:
+    """Return the rows. Only a number below `end` can be a pointer."""
+    return tuple(_row(memory.value, offset, end) for offset in range(0, len(memory.value.data or b""), BYTES_PER_ROW))
 
 
-def _row(memory: Bytes, offset: int) -> Row:
+def _row(memory: Bytes, offset: int, end: int) -> Row:
     chunk, start = (memory.data or b"")[offset : offset + BYTES_PER_ROW], memory.paddr + offset
-    pointer = _pointer(memory, offset)
+    pointer = _pointer(memory, offset, end)
     return Row("", text.address(start), chunk.hex(" "), printable(chunk), start, raw=chunk, leads_to=pointer)
 
 
-def _pointer(memory: Bytes, offset: int) -> int | None:
+def _pointer(memory: Bytes, offset: int, end: int) -> int | None:
     """Return the u64 at the selected byte, or at the start of the row if the selection is elsewhere.
 
-    None if it cannot be a physical address.
+    None if it cannot be the address of memory.
     """
     selected = memory.selected[0] - memory.paddr
     start = selected if offset <= selected < offset + BYTES_PER_ROW else offset
     raw = (memory.data or b"")[start:][:8]
     value = int.from_bytes(raw, "little")
-    return value if 0 < value < END_OF_MEMORY and len(raw) == 8 else None
+    return value if _LEAST_POINTER <= value < min(end, END_OF_MEMORY) and len(raw) == 8 else None
 
 
 def heading(screen: Screen) -> str:

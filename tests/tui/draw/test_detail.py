@@ -217,6 +217,18 @@ def test_the_detail_of_bytes_without_fields_only_describes_the_memory() -> None:
     assert "0x500 Memory map: RAM." == whole(at("prepare", "bytes", bytes=Bytes(0x500, bytes(32))))
 
 
+def test_the_detail_of_bytes_names_the_kernels_symbol_at_the_selected_ones() -> None:
+    image = screens.boot().kernel
+    assert image is not None
+    segment = image.segments[0]
+    start = segment.paddr + 0x10
+    bytes_of = Bytes(start, bytes(32), name="xen_prepare_pvh", selected=(start + 4, start + 9))
+    screen = at("prepare", "bytes", bytes=bytes_of)
+
+    assert f"Kernel: xen_prepare_pvh at {segment.vaddr + 0x14:#x}." in whole(screen)
+    assert f"Kernel: link address {segment.vaddr + 0x20:#x}." in whole(screen.at(1))
+
+
 def test_the_old_value_has_the_style_of_changes() -> None:
     screen = at("entry", old_values={"start_info.magic": 0x11})
 

@@ -11,7 +11,7 @@ from pvhdbg.tui.draw.layout import Size
 from pvhdbg.tui.lines import classes, highlight
 from pvhdbg.tui.lines.line import plain
 from pvhdbg.tui.screen import state
-from pvhdbg.tui.screen.state import Run
+from pvhdbg.tui.screen.state import MemoryRequest, Run
 from pvhdbg.tui.views import code as view
 from tests.tui import screens
 
@@ -197,3 +197,11 @@ def test_notes_are_not_cut_while_there_is_room_to_their_left(size: tuple[int, in
     code = Code("code", tuple(CodeLine("movl   %eax, %ss", 0x1000011 + at, None, at == 0) for at in range(5)))
 
     assert 5 <= screens.text(screens.at("entry", "code", code=code), size).count("load the stack segment SS")
+
+
+def test_the_bytes_view_selects_the_bytes_of_the_instruction() -> None:
+    rows = [index for index, row in enumerate(view.rows(SCREEN)) if row.address is not None]
+    shown = [actions.act("view bytes", SCREEN.at(row), Size(80, 22)).memory_request for row in rows]
+
+    assert [MemoryRequest("v 0x1000", 7), MemoryRequest("v 0x1007", 5), MemoryRequest("v 0x100c", 2)] == shown
+    assert "Memory" not in screens.text(SCREEN.at(rows[0]), (120, 40))
