@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.lazy_pattern import pattern
 from pvhdbg.tui.lines import classes
-from pvhdbg.tui.lines.line import fit, plain
+from pvhdbg.tui.lines.line import fit, length, plain
 from pvhdbg.tui.lines.signs import signs
 from pvhdbg.tui.screen.by_id import ById
 from pvhdbg.views.rows import memory_picture, picture_text
@@ -38,17 +38,26 @@ HIDDEN = "+"
 
 
 def strip(screen: Screen, width: int, lines: int) -> list[Line]:
-    """Draw all of memory as one row of cells, with a scale above and letters below."""
+    """Draw all of memory as one row of cells, with a scale above and letters below, and a bar between two strips.
+
+    The scales of two strips differ, and the gap between them is no memory.
+    """
     capture = screen.capture
     if capture is None:
         return []
-    more = signs(screen.ascii).more
+    sign = signs(screen.ascii)
     drawn, cells, gap = _strips(screen, capture, width)
-    strips = [_cut_below(part, lines) for part in drawn]
+    bar: Line = [(classes.BORDER, f"{sign.separator} ")]
+    *strips, last = [_cut_below(part, lines) for part in drawn]
+
+    def line(strip: list[Line], at: int, width: int) -> Line:
+        return fit(strip[at] if at < len(strip) else [], width, sign.more)
+
     return [
         [
             ("", " "),
-            *(part for strip in strips for part in fit(strip[at] if at < len(strip) else [], cells + gap, more)),
+            *(part for strip in strips for part in (*line(strip, at, cells + gap - length(bar)), *bar)),
+            *line(last, at, cells + gap),
         ]
         for at in range(lines)
     ]

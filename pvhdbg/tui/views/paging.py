@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.boot.stop import page_tables
 from pvhdbg.tui.screen.by_id import ById
+from pvhdbg.tui.views import row_lines
 from pvhdbg.tui.views.view import Detail
 from pvhdbg.views.rows import cpu_rows, paging_rows
 
 if TYPE_CHECKING:
     from pvhdbg.boot.stop.capture import Capture
+    from pvhdbg.tui.lines.line import Line
     from pvhdbg.tui.screen.state import Screen
     from pvhdbg.tui.views.view import Rows
 
@@ -23,6 +25,22 @@ def rows(screen: Screen) -> Rows:
 @lru_cache(8)
 def _rows(capture: ById[Capture], address: int | None) -> Rows:
     return tuple(paging_rows.paging_rows(capture.value, page_tables.of_capture(capture.value), address))
+
+
+def draw(screen: Screen, rows: Rows, shown: range, width: int) -> list[Line]:
+    """Draw the rows. The long names of the mapped ranges take no columns from the walks above them."""
+    walks, mapped = _sections(ById(rows))
+    count = len(walks)
+    above = range(min(shown.start, count), min(shown.stop, count))
+    below = range(max(shown.start - count, 0), max(shown.stop - count, 0))
+    return [*row_lines.lines(screen, walks, above, width), *row_lines.lines(screen, mapped, below, width)]
+
+
+@lru_cache(8)
+def _sections(rows: ById[Rows]) -> tuple[Rows, Rows]:
+    """Return the walks, and what is mapped: its heading is the last row that is not indented."""
+    start = max((index for index, row in enumerate(rows.value) if not row.depth), default=0)
+    return rows.value[:start], rows.value[start:]
 
 
 def detail(_screen: Screen, rows: Rows, index: int) -> Detail:

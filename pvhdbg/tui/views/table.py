@@ -52,7 +52,7 @@ VIEWS: tuple[View, ...] = (
     View("0", "log", "log", "the kernel's own log, read from guest memory",
          log.heading, text=log.lines, empty=log.empty, has_data=log.has_data),
     View("p", "paging", "pg", "the walk through the page tables for the selected address, and what is mapped where",
-         of_capture(paging.heading), rows=paging.rows, detail=paging.detail, has_data=has_registers),
+         of_capture(paging.heading), rows=paging.rows, detail=paging.detail, draw=paging.draw, has_data=has_registers),
 )
 # fmt: on
 

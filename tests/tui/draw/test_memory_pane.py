@@ -32,10 +32,10 @@ def test_the_strip_below_a_view_shows_all_of_memory() -> None:
 
     assert "k kernel  i initrd  s start_info  l modlist  c cmdline  t map   █ RAM  ▒ RESERVED" in shown[start]
     assert "N NVS  · not listed" in shown[start]
-    assert ["0", "640K", "1M", "128M", "256M", "384M", "512M"] == shown[start + 1].strip("│ ").split()
+    assert ["0", "640K", "│", "1M", "128M", "256M", "384M", "512M"] == shown[start + 1].strip("│ ").split()
     assert "████████" in shown[start + 2]
     assert "NNN▒" in shown[start + 2]
-    assert ["l", "cs", "kkkkk", "i"] == shown[start + 3].strip("│ ").split()
+    assert ["l", "cs", "│", "kkkkk", "i"] == shown[start + 3].strip("│ ").split()
     assert ["t"] == shown[start + 4].strip("│ ").split()
 
 
@@ -50,9 +50,19 @@ def test_no_two_labels_of_the_axis_are_the_same(size: tuple[int, int], is_ascii:
             assert sorted(set(labels)) == sorted(labels)
 
 
+@pytest.mark.parametrize("view", ["memory", "start_info"])
+def test_a_bar_separates_two_strips_on_all_their_lines(view: str) -> None:
+    shown = lines(at("prepare", view), (80, 24) if view == "memory" else LARGE)
+    start = next(index for index, line in enumerate(shown) if "640K" in line)
+    columns = [line[1:-1].index("│") for line in shown[start : start + 3]]
+
+    assert 1 == len(set(columns))
+    assert "1M" == shown[start][columns[0] + 2 :].strip("│ ").split()[0]
+
+
 def test_a_small_terminal_shows_the_picture_only_in_the_memory_view() -> None:
     assert "├ memory" not in text(at("prepare"))
-    assert "640K              1M     128M" in text(at("prepare", "memory"))
+    assert "640K            │ 1M     128M" in text(at("prepare", "memory"))
 
 
 def test_letters_that_do_not_fit_are_replaced_by_a_sign() -> None:
