@@ -60,7 +60,7 @@ class NativeTarget:
     def read_phys(self, paddr: int, size: int) -> bytes:
         if size <= 0:
             return b""
-        if self._access is not None:  # one of many reads
+        if self._access is not None:  # within `physical_reads`
             return self._access.read(paddr, size)
         with self.physical_reads():
             return self._current.read(paddr, size)

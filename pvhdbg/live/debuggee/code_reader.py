@@ -86,7 +86,7 @@ class CodeReader(NamedTuple):
         title = f"{code.bits}-bit instructions"
         is_readable = any(line.text for line in shown if line.number is not None)
         if source:
-            title = f"{source}, with its {title}" if is_readable else f"{source}, {title} (its source is not here)"
+            title = f"{source}, with its {title}" if is_readable else f"{source}, {title} (source file not found)"
         return Code(title, shown)
 
     def frame(self) -> Results:

@@ -56,7 +56,7 @@ class Qemu:
         self._qmp_path = folder / "qmp"
         self._stderr = folder / "qemu.stderr"
         self._events: Events | None = None
-        with os_errors_as_machine_errors("can't create QEMU's sockets"), ExitStack() as on_failure:
+        with os_errors_as_machine_errors("can't create QEMU's sockets and pipe"), ExitStack() as on_failure:
             ours, theirs = map(FileIO, os.pipe(), ("rb", "wb"))
             on_failure.callback(ours.close)
             on_failure.callback(self._remove_sockets)

@@ -91,7 +91,7 @@ def _value(data: bytes, size: int) -> str:
 def _changed(screen: Screen, width: int) -> Line:
     """Draw the registers that changed since the stop before: the control registers first, the flags last.
 
-    The last stop of a recording has no `before`, and neither has a stop to which the machine went back.
+    The last stop of a recording has no `before`, and neither does a stop to which the machine went back.
     """
     capture = screen.capture
     if capture is None:

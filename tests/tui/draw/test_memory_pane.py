@@ -161,7 +161,7 @@ def test_a_map_of_huge_ranges_is_below_the_picture_so_that_its_types_are_not_cut
     assert "0x1fffffffefffffff0" in shown
 
 
-def test_where_no_memory_is_the_zeros_that_are_read_are_no_rows() -> None:
+def test_zeros_that_are_read_where_the_machine_has_no_memory_are_not_shown() -> None:
     absent = Finding("PVH212", "error", "the map's 6 entries cannot be read (no memory)", "memory_map.paddr")
     shown = text(at("prepare", "memory", findings=(absent,)), (120, 40))
 

@@ -163,7 +163,7 @@ def test_a_stop_between_two_stages_has_a_sign_of_its_own(size: tuple[int, int], 
         assert last or between.index(sign) < between.index("kernel")
 
 
-def test_a_death_has_one_wording_everywhere_the_finding_decides_which() -> None:
+def test_the_finding_decides_how_a_death_is_worded() -> None:
     death = Run(state.DEAD, "triple-fault", how="triple fault (or the guest itself asked for a reset or shutdown)")
     certain = BootFinding(
         Finding("PVH900", "error", "triple fault at 0x1 f", "registers.rip"), ("died",), is_current=True

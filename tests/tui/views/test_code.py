@@ -142,7 +142,7 @@ def test_at_a_death_the_detail_says_what_the_instruction_could_not_access() -> N
 
 
 NO_SOURCE = Code(
-    "/gone/setup.c:395, 64-bit instructions (its source is not here)",
+    "/gone/setup.c:395, 64-bit instructions (source file not found)",
     tuple(
         line
         for number in range(390, 400)

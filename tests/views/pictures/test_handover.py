@@ -69,7 +69,7 @@ def test_each_arrow_is_drawn_once() -> None:
     assert len(arrows(found)) == len(drawn) > 5
 
 
-def test_a_map_where_no_memory_is_has_the_reason_instead_of_zeros() -> None:
+def test_a_map_where_the_machine_has_no_memory_has_the_reason_instead_of_zeros() -> None:
     shown = "\n".join(PICTURES["handover"].as_text(load(boots.CHAPTERS / "died.json")))
 
     assert "no memory" in shown
