@@ -31,7 +31,7 @@ _LOSSES = {
     "command line": ("PVH108", "PVH320", "PVH321", "PVH322", "PVH324", "PVH403"),
     RAMDISK: ("PVH301", "PVH303", "PVH304", "PVH305", "PVH306", "PVH313", "PVH314", "PVH404"),
 }
-"""The rules whose errors say that Linux lost all or a part of what it needs to find its root file system and init."""
+"""The rules whose errors say that Linux lost something that it needs to find its root file system and init."""
 _NO_XEN = ", and the guest is not on Xen, which could supply a map"
 
 
@@ -132,7 +132,7 @@ def lost_boot_data(case: Case) -> str:
 def _has_loss(code: str, name: str, case: Case) -> bool:
     """Return whether a rule reports an error. PVH108 is about all addresses, but only one is the command line's."""
     findings = RULES[code].findings(case) if code in RULES else ()
-    return any(it.severity == ERROR and (name == RAMDISK or "cmd" in it.field) for it in findings)
+    return any(finding.severity == ERROR and (name == RAMDISK or "cmd" in finding.field) for finding in findings)
 
 
 def boot_data_address(case: Case, path: str) -> int | None:

@@ -40,7 +40,7 @@ HIDDEN = "+"
 def strip(screen: Screen, width: int, lines: int) -> list[Line]:
     """Draw all of memory as one row of cells, with a scale above and letters below, and a bar between two strips.
 
-    The scales of two strips differ, and the gap between them is no memory.
+    The two strips have different scales, and the gap between them is not memory.
     """
     capture = screen.capture
     if capture is None:

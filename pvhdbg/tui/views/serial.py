@@ -54,12 +54,12 @@ def heading(screen: Screen) -> str:
 def empty(screen: Screen) -> str:
     capture = screen.capture
     if screen.run.kind != state.RECORDING or capture is None or capture.serial is not None:
-        return _nothing_yet(screen)
+        return _no_output(screen)
     return f"no serial output: {printable(capture.missing.get('serial', 'not recorded'))}"
 
 
-def _nothing_yet(screen: Screen) -> str:
-    """Return that there is no output and, if the guest wrote to its log instead, where that is."""
+def _no_output(screen: Screen) -> str:
+    """Describe the empty console and, if the guest wrote to its log instead, name the view of the log."""
     is_at_end = screen.run.kind in (state.DEAD, state.ENDED) or ending.of(screen) is not None
     words = "the guest has written nothing" + ("" if is_at_end else " yet")
     logged = len(log.lines(screen))

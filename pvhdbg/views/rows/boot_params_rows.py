@@ -122,11 +122,11 @@ def _ramdisk_image(source: _Source) -> str:
 
 
 def _unlisted(source: _Source, pointer: int) -> str:
-    """Return that the memory map has no entry for an address; empty if it has, or if there is no map to ask."""
+    """Return a remark if the memory map has no entry for an address; empty if it has one, or if there is no map."""
     memory_map = source.capture.memory_map
     entries = decode_entries(memory_map.entries) if memory_map else ()
     is_listed = not entries or any(entry.addr <= pointer < entry.end for entry in entries)
-    return "" if is_listed else ": no memory there, says the memory map"
+    return "" if is_listed else ": not in the memory map"
 
 
 def _ramdisk_size(source: _Source) -> str:

@@ -33,8 +33,8 @@ def test_a_count_above_the_128_entries_of_the_table_is_excessive(count: int, exp
         (0, 0, "no ramdisk"),
         (build.RAMDISK, 0, "the ramdisk, module 0"),
         (build.RAMDISK + 1, 0, "the ramdisk"),
-        (build.RAMDISK, 1, "the ramdisk: no memory there, says the memory map"),
-        (0, 1, "the ramdisk: no memory there, says the memory map"),
+        (build.RAMDISK, 1, "the ramdisk: not in the memory map"),
+        (0, 1, "the ramdisk: not in the memory map"),
     ],
 )
 def test_the_ramdisk_is_module_0_if_it_has_its_address(low: int, high: int, expected: str) -> None:
@@ -60,7 +60,7 @@ def test_sizes_have_both_halves() -> None:
     [
         (0, 0, "no command line"),
         (build.CMDLINE, 0, '"console=ttyS0 earlyprintk=ttyS0"'),
-        (build.CMDLINE, 1, "command line: no memory there, says the memory map"),
+        (build.CMDLINE, 1, "command line: not in the memory map"),
         (build.CMDLINE + 1, 0, "command line"),
     ],
 )
@@ -77,7 +77,7 @@ def test_a_pointer_that_leads_outside_of_the_memory_map_says_so(name: str) -> No
     row = row_of(f"hdr.{name}", None, **{f"hdr__{name}": 0x23456789})
     inside = row_of(f"hdr.{name}", None, **{f"hdr__{name}": 0x123456})
 
-    assert row.meaning.endswith(": no memory there, says the memory map")
+    assert row.meaning.endswith(": not in the memory map")
     assert "memory" not in inside.meaning
 
 
