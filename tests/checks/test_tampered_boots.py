@@ -150,6 +150,7 @@ TABLE = (
     Row("teaching", f"{MAP_AT}=0x100000000", FURTHER_MAP, "PVH902 PVH900 PVH109 PVH208", "PVH108"),
     Row("6.1", "--set memory_map.entries[1].addr=0", None, "", "PVH202 PVH343"),
     Row("6.12", "--set memory_map.entries[4].size=0x4000000", None, "PVH210", "PVH209"),
+    Row("6.1", "--set memory_map.entries[4].addr=0x20000000", None, "PVH213", "PVH209"),
     Row("6.1", "--set memory_map.entries[4].type=0", None, "PVH208", infos="PVH205"),
     Row("6.12", "--set memory_map.entries[4].type=6", None, "PVH208", infos="PVH205"),
     Row("6.1", "--set memory_map.entries[2].type=0xdeadbeef", None, infos="PVH205"),

@@ -157,6 +157,16 @@ def test_a_defect_of_the_command_line_is_also_on_the_pointer_that_linux_made_fro
     assert f"4{sign}" not in text(at("entry", "boot_params", findings=(wrong,)), (120, 40))
 
 
+def test_a_boot_without_a_memory_map_says_so_and_has_the_finding_on_the_row_of_its_protocol() -> None:
+    guest = build.linux_guest()
+    guest.put(build.START_INFO, build.start_info(version=0))
+    wrong = screens.STACK._replace(code="PVH102", severity=ERROR, field="start_info.version")
+    screen = screens.of(guest.at("entry"), "memory", findings=(wrong,))
+
+    assert "the VMM passed no memory map" in text(screen)
+    assert f"{signs(screen.ascii).findings[ERROR]} PVH102" in line(screen, "protocol ")
+
+
 def test_code_marks_rip_and_breakpoints() -> None:
     instructions = tuple(CodeLine(f"nop {at}", 0x1000 + at, None, at == 30, at == 31) for at in range(48))
     screen = at("prepare", "code", code=Code("instructions, as gdb reads them", instructions))

@@ -1,4 +1,4 @@
-"""PVH201 to PVH212: the memory map that the VMM passes, in either protocol."""
+"""PVH201 to PVH213: the memory map that the VMM passes, in either protocol."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pvhdbg.abi.start_info import MemmapTableEntry
 from pvhdbg.boot.record.document import ram_size
 from pvhdbg.boot.stop import ranges, regions
 from pvhdbg.boot.stop.protocols import NO_MAP
-from pvhdbg.checks.case import NO_MEMORY
+from pvhdbg.checks.case import BELOW_EVERY_HOLE, NO_MEMORY
 from pvhdbg.checks.finding import ERROR, INFO, WARNING
 from pvhdbg.checks.rules import Defect, rule
 
@@ -25,6 +25,8 @@ _FIT_IN_STRUCTURE = 168
 """How many entries fit between the start of e820_table and the end of struct boot_params."""
 _ONE_BYTE = 256
 _LOW = 1 << 20
+_RAM_UNIT = 1 << 13
+"""QEMU rounds the size of the RAM up to a multiple of this."""
 _KEPT_BY_FIRMWARE = 16
 """Firmware keeps some memory for itself: the map may lack up to 1/16 of the machine's RAM."""
 
@@ -323,3 +325,24 @@ def memory_map_cannot_be_read(case: Case) -> Iterator[Defect]:
         why = NO_MEMORY if case.map_is_absent else missing.get("memory_map.entries", NO_MEMORY)
         message = f"the map's {memory_map.nr_entries} entries cannot be read ({why}). Check the map's address."
         yield Defect("memory_map.paddr", message, memory_map.paddr)
+
+
+@rule("PVH213", ERROR, cause=True)
+def memory_map_lists_ram_where_the_machine_has_none(case: Case) -> Iterator[Defect]:
+    """A guest uses all memory that the map lists as RAM. Where the machine has no memory, what the guest writes is lost
+    and what it reads is not what it wrote. Linux may use such memory for its page tables or its memory management, and
+    then crashes long after its PVH boot, at an address that shows no connection to the map.
+
+    List only memory that the machine has. Compare the end of the last RAM entry with -m.
+
+    Source: QEMU hw/i386/pc.c and microvm.c: up to 2 GiB, RAM is in one piece from 0 to -m.
+    """
+    size = -(-(ram_size(case.memory) or 0) // _RAM_UNIT) * _RAM_UNIT
+    for index, entry in enumerate(case.map_entries if size else ()):
+        start, end = max(entry.addr, size), min(entry.end, BELOW_EVERY_HOLE)
+        if entry.type == RAM and start < end and entry.end <= _TWO_TO_64:
+            message = (
+                f"entry {index} lists RAM at {start:#x}-{end:#x}, where the machine has none: with -m {case.memory}, "
+                "what the kernel writes there is lost, and it usually crashes. List only memory that the machine has."
+            )
+            yield Defect(_path(index), message, _address(case, index))

@@ -35,7 +35,7 @@ def message(watched: Watched, *, is_own_machine: bool) -> str:
     else:
         printed = " / ".join(printable(line) for line in watched.serial[-_QUOTED:])
         words = "the guest has halted for good" + (f": {printed}" if printed else "")
-    return f"{words}. {_KEYS}" if is_own_machine else words
+    return f"{words.rstrip(' .!')}. {_KEYS}" if is_own_machine else words
 
 
 def how_it_died(screen: Screen) -> str:

@@ -25,10 +25,16 @@ _COUNTERPARTS = {**COPIES, **{original: copy for copy, original in COPIES.items(
 _DESTINATIONS = {
     "start_info.cmdline_paddr": "boot_params.hdr.cmd_line_ptr",
     "start_info.rsdp_paddr": "boot_params.acpi_rsdp_addr",
+    "start_info.version": "memory_map.protocol",
+    "start_info.memmap_entries": "memory_map.nr_entries",
+    "start_info.memmap_paddr": "memory_map.paddr",
     "modules[0].paddr": "boot_params.hdr.ramdisk_image",
     "modules[0].size": "boot_params.hdr.ramdisk_size",
 }
-"""Where init_pvh_bootparams copies boot data to. A defect of the original is one of the copy."""
+"""What is made of boot data: what init_pvh_bootparams copies to boot_params, and how pvhdbg finds the memory map.
+
+A defect of the one is a defect of the other.
+"""
 
 
 def by_row(screen: Screen, rows: Rows) -> Mapping[int, tuple[Finding, ...]]:
@@ -49,7 +55,7 @@ def _by_row(rows: ById[Rows], findings: ById[Sequence[Finding]]) -> Mapping[int,
 
 
 def destination(path: str) -> str:
-    """Return the field of boot_params to which Linux copies the value at a path; empty if it copies it to none."""
+    """Return the value that depends on the one at a path and is in another view; empty if there is none."""
     return _DESTINATIONS.get(path.removeprefix("pvh_"), "")
 
 

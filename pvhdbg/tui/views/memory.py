@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from pvhdbg.boot.stop.protocols import NO_MAP
 from pvhdbg.tui.screen.by_id import ById
 from pvhdbg.views.report import tables
 from pvhdbg.views.rows import map_rows, text
@@ -58,6 +59,8 @@ def heading(screen: Screen, capture: Capture) -> str:
     map_capture = screen.latest_with_map
     if map_capture is None or map_capture.memory_map is None:
         return "memory map"
+    if map_capture.memory_map.protocol == NO_MAP:
+        return "the VMM passed no memory map"
     what = f"memory map ({map_capture.memory_map.protocol})"
     if any(finding.code == CANNOT_BE_READ for finding in screen.findings):
         return f"{what}: {map_capture.memory_map.nr_entries} entries, which cannot be read"

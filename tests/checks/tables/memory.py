@@ -223,6 +223,24 @@ MEMMAP = (
             machine=MACHINE._replace(memory="2G"),
         ),
     ),
+    Row(
+        "PVH213",
+        lambda: entry(((0, 0x9FC00, 1), (0x20000000, 0x1FF00000, 1))),
+        error("memory_map.entries[1]", MEMMAP_AT + 0x18),
+        lambda: entry(((0, 0x20000000, 1), (0x20000000, 0x1FF00000, 2), (1 << 31, GIB, 1))),
+    ),
+    Row(
+        "PVH213",
+        lambda: entry(((0, 0x20001001, 1),)),
+        error("memory_map.entries[0]", MEMMAP_AT),
+        lambda: entry(((0, 0x20001001, 1),), machine=MACHINE._replace(memory="513M")),
+    ),
+    Row(
+        "PVH213",
+        lambda: entry(((0, GIB, 1),)),
+        error("memory_map.entries[0]", MEMMAP_AT),
+        lambda: entry(((0, (1 << 64) - 1, 1), (1, (1 << 64) - 1, 1)), machine=MACHINE._replace(memory="8G")),
+    ),
 )
 
 TWO_SEGMENTS = LINUX._replace(segments=(*LINUX.segments, Segment(0x1000000, 0, 1, 1)))

@@ -53,6 +53,11 @@ def test_a_panic_is_reported_like_a_death_and_its_finding_is_shown_first() -> No
     assert {classes.DEAD, classes.DIED} <= styles(screen)
 
 
+@pytest.mark.parametrize("text", ["Attempted to kill the idle task!", "No working init found. "])
+def test_a_sentence_of_the_kernel_is_not_followed_by_a_second_full_stop(text: str) -> None:
+    assert f"the kernel panicked: {text.rstrip(' .!')}. F8: go back, F4: restart" == stopped(panicked(text)).message
+
+
 def test_the_serial_console_is_shown_at_the_panic() -> None:
     screen = stopped(panicked(), HERE._replace(serial=PANICS))
     text = screens.text(screen._replace(view="serial"))
