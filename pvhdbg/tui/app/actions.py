@@ -48,7 +48,7 @@ def act(name: str, screen: Screen, size: Size) -> Screen:
         return _reset_detail(screen, choose(screen, table.BY_NAME[name.removeprefix("view ")])._replace(focus=focus))
     action = ACTIONS.get(name)
     if screen.trace is not None and name in steps.MOVES:
-        return frame.clamp(_reset_detail(screen, _at_same_row(screen, steps.MOVES[name](screen))), *size)
+        return frame.clamp(_reset_detail(screen, steps.MOVES[name](screen)), *size)
     return frame.clamp(_reset_detail(screen, action(screen, size)), *size) if action else screen
 
 
@@ -313,16 +313,7 @@ def back_to_store(screen: Screen) -> Screen:
     row = selected(screen)
     if row is None or row.address is None or table.shown(screen).has_virtual_addresses:
         return screen._replace(message="this row has no bytes")
-    return _at_same_row(screen, steps.store_before(screen, row.address, len(row.raw) or 1))
-
-
-def _at_same_row(before: Screen, screen: Screen) -> Screen:
-    """Select the row that was selected: its number may be another one at another step."""
-    row = selected(before) if before.view in before.positions else None
-    if row is None or not row.path:
-        return screen
-    same = next((index for index, other in enumerate(frame.rows(screen)) if other.path == row.path), None)
-    return screen if same is None else screen.at(same)
+    return steps.store_before(screen, row.address, len(row.raw) or 1)
 
 
 def submit_entry(screen: Screen, text: str) -> Screen:

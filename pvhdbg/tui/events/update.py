@@ -14,6 +14,7 @@ from pvhdbg.tui.screen import changes, ending, findings, scrollback, state
 from pvhdbg.tui.screen.by_id import ById
 from pvhdbg.tui.screen.state import Log, MemoryRequest, Run, Screen
 from pvhdbg.tui.views import serial, table
+from pvhdbg.tui.views.shown import at_same_row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -41,17 +42,18 @@ def merge_output(waiting: Iterable[events.Event]) -> Iterator[events.Event]:
 
 def show_stage(screen: Screen, past: int | None) -> Screen:
     """Show the capture at the index `past` of the history, or the current stop if `past` is None."""
-    return _shown(screen._replace(past=past, moment=None))
+    return _shown(screen, screen._replace(past=past, moment=None))
 
 
 def show_moment(screen: Screen, moment: Moment) -> Screen:
     """Show a step of the trace."""
-    return _shown(screen._replace(past=moment.past, moment=moment))
+    return _shown(screen, screen._replace(past=moment.past, moment=moment))
 
 
-def _shown(screen: Screen) -> Screen:
+def _shown(before: Screen, screen: Screen) -> Screen:
     shown = compare_and_check(_at_start_rows(screen))
-    return _reread_bytes(shown._replace(only_changes=shown.only_changes and bool(shown.old_values)))
+    shown = shown._replace(only_changes=shown.only_changes and bool(shown.old_values))
+    return _reread_bytes(at_same_row(before, shown))
 
 
 def compare_and_check(screen: Screen) -> Screen:
@@ -146,6 +148,7 @@ def _guest_stopped(screen: Screen, event: events.GuestStopped) -> Screen:
         past=None, arrival=event.now, before=_stop_before(screen, stopped), next=None, detail_top=0, only_changes=False
     )
     stopped = compare_and_check(_with_end(screen, _with_death(screen, _at_start_rows(stopped))))
+    stopped = at_same_row(screen, stopped)
     if len(event.history) > len(screen.history):
         stopped = _with_news(screen, stopped)
     return _reread_bytes(stopped)

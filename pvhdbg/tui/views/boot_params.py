@@ -14,9 +14,16 @@ if TYPE_CHECKING:
 
 
 def decode(capture: Capture, map_capture: Capture, unfolded: bool) -> Rows:
-    is_copied = stages.KERNEL_BOOT_PARAMS in stages.stage(capture.stage).valid
-    key = boot_params_rows.KERNEL_COPY if is_copied or capture.kernel_boot_params else boot_params_rows.PARAMS
+    key = boot_params_rows.KERNEL_COPY if _shows_copy(capture) else boot_params_rows.PARAMS
     return tuple(boot_params_rows.boot_params_rows(capture, key, boot_data=map_capture, folded=not unfolded))
+
+
+def _shows_copy(capture: Capture) -> bool:
+    """Return whether to show the kernel's copy. Until the kernel writes it, it is all 0."""
+    if stages.KERNEL_BOOT_PARAMS in stages.stage(capture.stage).valid:
+        return True
+    copy = capture.kernel_boot_params
+    return copy is not None and (capture.boot_params is None or any(copy.raw))
 
 
 def start_row(_screen: Screen, rows: Rows) -> int:
@@ -25,8 +32,10 @@ def start_row(_screen: Screen, rows: Rows) -> int:
 
 
 def heading(_screen: Screen, capture: Capture) -> str:
-    if capture.kernel_boot_params:
-        return f"boot_params at {text.address(capture.kernel_boot_params.at)}, the kernel's copy of pvh_bootparams"
+    copy = capture.kernel_boot_params
+    if copy and _shows_copy(capture):
+        return f"boot_params at {text.address(copy.at)}, the kernel's copy of pvh_bootparams"
     if capture.boot_params:
-        return f"pvh_bootparams at {text.address(capture.boot_params.at)}, a struct boot_params"
+        copied = ", not copied to boot_params yet" if copy else ""
+        return f"pvh_bootparams at {text.address(capture.boot_params.at)}, a struct boot_params{copied}"
     return "struct boot_params"

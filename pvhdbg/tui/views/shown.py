@@ -57,6 +57,19 @@ def selected(screen: Screen) -> Row | None:
     return listed[index] if index < len(listed) else None
 
 
+def at_same_row(before: Screen, screen: Screen) -> Screen:
+    """Select the row that was selected before: at another stop, its number may be another one.
+
+    The same field of a structure's copy is the same row. A field may now be folded into a row with others.
+    """
+    is_moved = before.view == screen.view and before.view in before.positions
+    if not is_moved or not table.shown(screen).shows_capture:
+        return screen
+    row = selected(before)
+    index = finding_rows.index_of(rows(screen), row.path) if row and row.path else None
+    return screen if index is None else screen.at(index)
+
+
 def capture_rows(screen: Screen, view: View) -> Rows:
     """Return all rows of a view, made from the displayed capture; none for a view that shows no capture."""
     capture, map_capture = screen.capture, screen.latest_with_map

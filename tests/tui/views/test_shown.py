@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from pvhdbg.tui.views.shown import row_of
-from tests.tui.screens import at
+from pvhdbg.abi.boot_params import BootParams
+from pvhdbg.tui.events.events import GuestStopped
+from pvhdbg.tui.events.update import show_stage, update
+from pvhdbg.tui.screen.state import STOPPED, Run
+from pvhdbg.tui.views.shown import row_of, rows, selected
+from tests.tui.screens import at, line
 
 
 def test_a_path_leads_to_its_view_and_row() -> None:
@@ -30,3 +34,37 @@ def test_a_path_leads_to_its_view_and_row() -> None:
 
 def test_a_path_that_no_view_shows_leads_nowhere() -> None:
     assert (None, None) == (row_of(at("entry"), "kernel.path"), row_of(at("entry"), ""))
+
+
+def test_the_same_field_stays_selected_at_another_stop_although_its_row_has_another_number() -> None:
+    screen = at("e820", "memory")
+    index = next(at for at, row in enumerate(rows(screen)) if row.path == "memory_map.entries[4]")
+    entry, *_, e820 = screen.history
+    selected_rows = [
+        selected(show_stage(screen.at(index), 0)),
+        selected(update(screen.at(index), GuestStopped(Run(STOPPED, "entry"), entry, (entry,), (), times_back=1))),
+        selected(update(show_stage(screen.at(index), 0), GuestStopped(Run(STOPPED, ""), e820, screen.history, ()))),
+    ]
+
+    assert ["memory_map.entries[4]"] * 3 == [row and row.path for row in selected_rows]
+    assert index != show_stage(screen.at(index), 0).position.cursor
+
+
+def test_a_field_of_the_original_and_of_its_copy_are_the_same_row() -> None:
+    screen = at("kernel", "boot_params")
+    index = next(at for at, row in enumerate(rows(screen)) if row.path.endswith("hdr.cmd_line_ptr"))
+    earlier = selected(show_stage(screen.at(index), 2))
+
+    assert earlier is not None
+    assert "boot_params.hdr.cmd_line_ptr" == earlier.path
+
+
+def test_the_original_boot_params_are_shown_until_the_kernel_writes_its_copy() -> None:
+    screen = at("bootparams", "boot_params")
+    now = screen.now
+    assert now is not None
+    empty = BootParams(bytes(BootParams.SIZE), 0x36E3520)
+    stepped = screen._replace(now=now._replace(kernel_boot_params=empty))
+
+    assert rows(screen) == rows(stepped)
+    assert "a struct boot_params, not copied to boot_params yet" in line(stepped, "pvh_bootparams at", (120, 40))
