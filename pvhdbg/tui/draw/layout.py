@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.tui.draw import memory_pane, text_lines
+from pvhdbg.tui.draw.detail import last_top
 from pvhdbg.tui.draw.tour import room as tour_room
 from pvhdbg.tui.events import news
 from pvhdbg.tui.screen import state
@@ -198,23 +199,26 @@ def _by_content(screen: Screen, width: int, room: int, below: tuple[int, int], *
     """Return the number of lines of the detail and of the output, after the panes have shared what they do not need.
 
     Lines that the output does not fill go to the view. Lines that the view does not fill go to the detail, and then
-    to the output. The number of lines does not depend on the selected row, so the panes do not move with the cursor.
+    to the output. While the detail lacks the focus, the number of lines does not depend on the selected row, so the
+    panes do not move with the cursor.
     """
     detail, output = below
     if table.shown(screen).text and screen.focus != state.DETAIL:
         detail = 0
-    if screen.focus not in (state.DETAIL, state.OUTPUT):
-        output = min(output, _printed(screen, width, output))
+    if screen.focus == state.DETAIL:
+        detail = min(detail, max(last_top(screen, width - 2, 0), min(_MOST_DETAIL, room * 2 // 5)))
+    if screen.focus != state.OUTPUT:
+        output = min(output, _printed(screen, width, output, text_lines.without_old_answers(screen.output, output)))
     spare = room - detail - output - (room if is_wide else _filled(screen, room))
     more_detail = 0 if table.shown(screen).text else min(max(spare, 0), max(_MOST_DETAIL - detail, 0))
     spare = max(spare - more_detail, 0)
-    more_output = _printed(screen, width, output + spare) - output if spare else 0
+    more_output = _printed(screen, width, output + spare, screen.output) - output if spare else 0
     return detail + more_detail, output + max(more_output, 0)
 
 
-def _printed(screen: Screen, width: int, most: int) -> int:
+def _printed(screen: Screen, width: int, most: int, output: Sequence[str]) -> int:
     """Return how many lines gdb's output fills, up to `most`."""
-    return len(text_lines.wrapped(screen, screen.output, None, width, most)) if most > 0 else 0
+    return len(text_lines.wrapped(screen, output, None, width, most)) if most > 0 else 0
 
 
 def _filled(screen: Screen, room: int, *, is_chosen: bool = True, wraps: bool = False) -> int:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 
 _CACHED_LINES = 1024
+_OWN, _MOST_OWN = "pvhdbg: ", 2
 
 
 def wrapped(
@@ -32,6 +33,20 @@ def wrapped(
         for part in _folded(line, width, indent, ascii=screen.ascii)
     ]
     return folded[max(len(folded) - count, 0) :] if top is None else folded[:count]
+
+
+def without_old_answers(output: Sequence[str], count: int) -> list[str]:
+    """Return at least the last `count` lines of gdb's output, but of pvhdbg's own lines in a row only the last two.
+
+    Each was above the prompt when it was new, and the views need the room. A death has two.
+    """
+    kept, own = list[str](), 0
+    for line in reversed(output):
+        own = 0 if line and not line.startswith(_OWN) else own + bool(line)
+        kept += [line] if own <= _MOST_OWN else []
+        if len(kept) > count:
+            break
+    return kept[::-1]
 
 
 @lru_cache(_CACHED_LINES)

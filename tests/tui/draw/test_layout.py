@@ -6,6 +6,7 @@ import pytest
 
 from pvhdbg.live.debuggee.code import Code, CodeLine
 from pvhdbg.tui.app import actions
+from pvhdbg.tui.draw.detail import last_top
 from pvhdbg.tui.draw.frame import visible
 from pvhdbg.tui.draw.layout import BELOW, Size, layout
 from pvhdbg.tui.screen import state
@@ -131,3 +132,26 @@ def test_the_detail_and_the_memory_have_no_more_lines_than_they_need() -> None:
     plan = layout(at("prepare", focus=state.VIEW), 200, 58)
 
     assert (8, 4) == (plan.detail, plan.strip)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_detail_with_the_focus_has_no_empty_lines_while_the_view_lacks_some(size: tuple[int, int]) -> None:
+    inner = Size(size[0], size[1] - BELOW)
+    for row in range(4):
+        screen = at("bootparams", "boot_params", focus=state.DETAIL).at(row)
+        plan, needed = layout(screen, *inner), last_top(screen, size[0] - 2, 0)
+
+        assert plan.detail <= max(needed, 8)
+        assert 0 == plan.output
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_pvhdbgs_own_answers_take_two_lines_from_the_views(size: tuple[int, int]) -> None:
+    answers = tuple(f"pvhdbg: back by one instruction {number}" for number in range(12))
+    shown = [
+        layout(at("bootparams", "boot_params", output=output), size[0], size[1] - BELOW).output
+        for output in ((*answers, ""), (*answers[:1], ""), (*OUTPUT[:1], *answers))
+    ]
+
+    assert [2, 1, 3] == shown
+    assert answers[-1] in text(at("bootparams", "boot_params", output=answers), size)
