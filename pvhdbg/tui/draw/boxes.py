@@ -130,7 +130,7 @@ def _is_about(screen: Screen, view: View, finding: Finding) -> bool:
     """Return whether a finding is about a structure of the view, or about what one of them is made of."""
     if _STRUCTURE.split(finding.field)[0] in view.captures:
         return True
-    copied = finding.severity != INFO and _STRUCTURE.split(finding_rows.destination(finding.field))[0]
+    copied = finding.severity != INFO and _STRUCTURE.split(finding_rows.dependent_path(finding.field))[0]
     return copied in view.captures and view.has_current_data(screen)
 
 

@@ -36,9 +36,9 @@ def wrapped(
 
 
 def without_old_answers(output: Sequence[str], count: int) -> list[str]:
-    """Return at least the last `count` lines of gdb's output, but of pvhdbg's own lines in a row only the last two.
+    """Return at least the last `count` lines of gdb's output. Of consecutive lines from pvhdbg, keep only the last two.
 
-    Each was above the prompt when it was new, and the views need the room. A death has two.
+    The user has seen the others above the prompt, and the views need the room. A death has two lines.
     """
     kept, own = list[str](), 0
     for line in reversed(output):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _COUNTERPARTS = {**COPIES, **{original: copy for copy, original in COPIES.items()}}
 """For each original structure the kernel's copy, and for each copy the original."""
 
-_DESTINATIONS = {
+_DEPENDENTS = {
     "start_info.cmdline_paddr": "boot_params.hdr.cmd_line_ptr",
     "start_info.rsdp_paddr": "boot_params.acpi_rsdp_addr",
     "start_info.version": "memory_map.protocol",
@@ -33,7 +33,7 @@ _DESTINATIONS = {
 }
 """What is made of boot data: what init_pvh_bootparams copies to boot_params, and how pvhdbg finds the memory map.
 
-A defect of the one is a defect of the other.
+A defect of one is a defect of the other.
 """
 
 
@@ -48,15 +48,15 @@ def _by_row(rows: ById[Rows], findings: ById[Sequence[Finding]]) -> Mapping[int,
     for finding in findings.value:
         index = index_of(rows.value, finding.field)
         if index is None and finding.severity != INFO:
-            index = index_of(rows.value, destination(finding.field))
+            index = index_of(rows.value, dependent_path(finding.field))
         if index is not None:
             by_index[index] = (*by_index.get(index, ()), finding)
     return by_index
 
 
-def destination(path: str) -> str:
+def dependent_path(path: str) -> str:
     """Return the value that depends on the one at a path and is in another view; empty if there is none."""
-    return _DESTINATIONS.get(path.removeprefix("pvh_"), "")
+    return _DEPENDENTS.get(path.removeprefix("pvh_"), "")
 
 
 def index_of(rows: Rows, path: str) -> int | None:
