@@ -20,7 +20,7 @@ from pvhdbg.tui.app.files.settings import Settings
 from pvhdbg.tui.app.popups import panel
 from pvhdbg.tui.app.tour.card_letters import CardLetters
 from pvhdbg.tui.app.tour.guide import Boots, Guide
-from pvhdbg.tui.draw import targets, whole_view
+from pvhdbg.tui.draw import legend, targets, whole_view
 from pvhdbg.tui.draw.popups import palette
 from pvhdbg.tui.draw.popups.kinds import QUIT
 from pvhdbg.tui.events import steps
@@ -239,9 +239,12 @@ class Dispatcher:
         return screen._replace(is_view_chosen=True) if is_chosen else screen
 
     def _next_stage(self) -> None:
-        """Run to the next stage; in a recording, show the next captured one."""
-        if self._ui.worker is not None:
-            self._ui.worker.next_stage()
+        """Run to the next stage; in a recording, show the next captured one. With none ahead, the guest runs on."""
+        screen, worker = self._ui.screen, self._ui.worker
+        if worker is not None and screen.run.kind == state.RUNNING and screen.stages and not legend.next_stage(screen):
+            self._ui.say("no stages left: the guest runs on")
+        elif worker is not None:
+            worker.next_stage()
         elif self._ui.screen.past is None:
             self._ui.say("no later stage was captured")
         else:

@@ -62,7 +62,7 @@ def _chosen(screen: Screen, scope: str, width: int, actions: Sequence[str]) -> l
     never = impossible_now(screen)
     unwanted = ({*WHILE_RUNNING, *ONCE_DEAD, "finish"} - {*actions}) | never
     first = [key for key in first if key.action not in never]
-    if not _next_stage(screen):
+    if not next_stage(screen):
         unwanted.add(_NEXT_STAGE)
         first = [key for key in first if key.action != _NEXT_STAGE]
     others = [key for key in everywhere if key not in first and key.action not in unwanted]
@@ -87,11 +87,11 @@ def _is_in_function(screen: Screen) -> bool:
 def _word(screen: Screen, key: Key) -> Line:
     words = "show all panes" if key.action == "zoom" and screen.zoomed else key.short
     if key.action == _NEXT_STAGE:
-        words = f"{signs(screen.ascii).to} {clean(_next_stage(screen))}"
+        words = f"{signs(screen.ascii).to} {clean(next_stage(screen))}"
     return [(classes.KEY, f" {key.key}"), (classes.LEGEND, f" {words} ")]
 
 
-def _next_stage(screen: Screen) -> str:
+def next_stage(screen: Screen) -> str:
     """Return the name of the stage to which F6 goes, or an empty string after the last stage."""
     if screen.run.kind == state.RECORDING:
         captured = () if screen.past is None else screen.history[screen.past + 1 : screen.past + 2]

@@ -129,7 +129,10 @@ def _shorten(words: str) -> str:
 
 
 def letters(screen: Screen, width: int, strip: Sequence[Line]) -> str:
-    """Explain the letters below a strip, the sign HIDDEN if the strip has it and, if there is room, the cells."""
+    """Explain the letters below a strip, the sign HIDDEN if the strip has it and, if there is room, the cells.
+
+    If there is only a little room, explain of the cells only those that are not listed.
+    """
     if screen.capture is None:
         return ""
     marks = memory_picture.marks(screen.latest_with_map or screen.capture, screen.image)
@@ -141,7 +144,9 @@ def letters(screen: Screen, width: int, strip: Sequence[Line]) -> str:
     cells = plain(strip[1]) if len(strip) > 1 else ""
     signs_of = {kind: sign[screen.ascii] for kind, sign in picture_text.SIGNS.items()}
     kinds = "  ".join(f"{sign} {kind}" for kind, sign in signs_of.items() if sign in cells)
-    wordings = (f"{words}   {kinds}", f"{short}   {kinds}", words, short)
+    gap = signs_of[memory_picture.NOT_LISTED]
+    gap = f"{gap} {memory_picture.NOT_LISTED}   " if gap in cells else ""  # no row of the table explains this sign
+    wordings = (f"{words}   {kinds}", f"{short}   {kinds}", f"{gap}{words}", f"{gap}{short}", short)
     return next((wording for wording in wordings if len(wording) <= width), without)
 
 

@@ -127,11 +127,20 @@ def rows_drawn(screen: Screen, width: int, lines: int) -> list[tuple[int, Line]]
 
 
 def _shared(bodies: Sequence[Line], width: int, lines: int) -> list[list[Line]]:
-    """Wrap rows that are too long: each to at most the number of lines with which all rows fit into `lines` lines."""
+    """Wrap rows that are too long: each to at most the number of lines with which all rows fit into `lines` lines.
+
+    The first rows get the lines that are left then.
+    """
     counts = [len(row_lines.wrapped(body, width, lines)) for body in bodies]
     levels = range(max(counts, default=1), 1, -1)
     most = next((most for most in levels if sum(min(count, most) for count in counts) <= lines), 1)
-    return [row_lines.wrapped(body, width, most) for body in bodies]
+    spare = lines - sum(min(count, most) for count in counts)
+    parts = []
+    for body, count in zip(bodies, counts, strict=True):
+        more = min(max(count - most, 0), spare)
+        spare -= more
+        parts.append(row_lines.wrapped(body, width, most + more))
+    return parts
 
 
 def _with_cursor(screen: Screen, body: Line, width: int, *, is_selected: bool, is_first: bool) -> Line:

@@ -72,7 +72,8 @@ def _start_info(capture: Capture) -> Box:
 
 
 def _missing(key: str, title: str, reason: str, column: int) -> Box:
-    return Box(key, title, tuple(map(Line, _wrapped(reason))), column, is_missing=True)
+    lines = _wrapped(printable_start(reason, 4 * _TEXT_WIDTH))
+    return Box(key, title, tuple(map(Line, lines)), column, is_missing=True)
 
 
 def _kernel(capture: Capture, image: ImageFacts | None) -> Iterator[Box]:
@@ -137,16 +138,14 @@ def _text(key: str, title: str, string: Text | None, reason: str, column: int) -
     """Return a box with guest text in quotes, or with the reason why it could not be read."""
     if string is None:
         return _missing(key, title, reason or "not read", column)
-    limit = _TEXT_WIDTH * _TEXT_LINES
-    words = text.quoted(string.raw, limit)
-    lines = [words[at : at + _TEXT_WIDTH] for at in range(0, len(words), _TEXT_WIDTH)]
+    lines = _wrapped(text.quoted(string.raw, _TEXT_WIDTH * _TEXT_LINES))
     return Box(key, f"{title} at {string.paddr:#x}", tuple(map(Line, lines)), column)
 
 
 def _wrapped(words: str) -> list[str]:
     from textwrap import wrap
 
-    return wrap(printable_start(words, 4 * _TEXT_WIDTH), _TEXT_WIDTH, break_on_hyphens=False)
+    return wrap(words, _TEXT_WIDTH, break_on_hyphens=False)
 
 
 def _memory_map(capture: Capture) -> Iterator[Box]:

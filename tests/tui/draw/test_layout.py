@@ -155,3 +155,11 @@ def test_pvhdbgs_own_answers_take_two_lines_from_the_views(size: tuple[int, int]
 
     assert [2, 1, 3] == shown
     assert answers[-1] in text(at("bootparams", "boot_params", output=answers), size)
+
+
+def test_lines_that_are_too_few_for_all_long_rows_go_to_the_first_ones() -> None:
+    words = " ".join(f"word{number}" for number in range(14))
+    found = tuple(screens.STACK._replace(code=f"PVH20{number}", message=f"{number} {words}") for number in range(6))
+    shown = text(at("prepare", "findings", findings=found, focus=state.VIEW), (80, 24)).partition("├ detail")[0]
+
+    assert (2, 4) == (shown.count("word13"), shown.count("…"))

@@ -181,3 +181,8 @@ def test_the_address_of_a_map_that_cannot_be_read_is_not_cut() -> None:
     absent = Finding("PVH212", "error", "the map's 6 entries cannot be read (no memory)", "memory_map.paddr")
 
     assert "0xefc20  ✖ PVH212" in text(at("prepare", "memory", findings=(absent,)), (80, 24))
+
+
+def test_what_is_not_listed_is_explained_even_if_there_is_little_room() -> None:
+    assert " · not listed   k kernel  i initrd " in line(at("prepare", "memory"), "k kernel")
+    assert " . not listed   k kernel  i initrd " in line(at("prepare", "memory", ascii=True), "k kernel")

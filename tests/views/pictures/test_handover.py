@@ -7,6 +7,7 @@ import json
 import pytest
 
 from pvhdbg.boot.record.replay import load
+from pvhdbg.boot.stop.capture import Text
 from pvhdbg.cli.command.teaching import boots
 from pvhdbg.views.pictures import graph, handover
 from pvhdbg.views.pictures.graph import Box, Line
@@ -75,3 +76,14 @@ def test_a_map_where_the_machine_has_no_memory_has_the_reason_instead_of_zeros()
     assert "no memory" in shown
     assert "unknown" not in shown
     assert "RAM" in "\n".join(PICTURES["handover"].as_text(load(boots.CHAPTERS / "boot.json")))
+
+
+def test_a_command_line_is_broken_at_its_spaces() -> None:
+    run = load(RECORDINGS_DIR / "linux-6.1-microvm-initrd.json")
+    cmdline = Text(0xEFCB0, b"console=ttyS0 earlyprintk=ttyS0 root=/dev/vda " + b"x" * 40)
+    box = next(
+        box for box in handover.boxes(run.stops[0]._replace(cmdline=cmdline), run.kernel) if box.key == "cmdline"
+    )
+
+    assert ['"console=ttyS0', "earlyprintk=ttyS0"] == box.lines[0].words.split()[:1] + box.lines[1].words.split()[:1]
+    assert max(len(line.words) for line in box.lines) <= 30
