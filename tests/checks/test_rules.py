@@ -117,7 +117,7 @@ def test_a_code_cannot_be_used_twice() -> None:
 
 
 def test_a_rule_lists_its_first_findings_and_counts_the_rest() -> None:
-    findings = findings_of("PVH201", entry([(0, 0, 0)] * 100))
+    findings = findings_of("PVH201", entry([*[(0, 0, 0)] * 100, (0, 4096, 1)]))
 
     assert MAX_FINDINGS + 1 == len(findings)
     assert "memory map entry is empty: and 84 more" == findings[-1].message

@@ -46,6 +46,14 @@ def apply_changes(
     return tuple(rewrites), current
 
 
+def check(entry: Capture, image: ImageFacts | None, change: EntryChange) -> None:
+    """Check that a change can be made at the entry.
+
+    :raise UserError: if it cannot.
+    """
+    patches(entry, change, allocator_at(entry, image))
+
+
 def option_for(change: EntryChange) -> str:
     """Return the command-line option that makes a change at the entry."""
     if not isinstance(change, Assignment):

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.printk import known_layouts, layout_from
-from pvhdbg.boot.log.problems import problem
+from pvhdbg.boot.log.problems import BUG, problem
 from pvhdbg.boot.log.records import read_records
 from pvhdbg.boot.stop.address import Addresses
 from pvhdbg.boot.stop.capture import LogLine
@@ -28,6 +28,8 @@ NO_RING = "the kernel has no symbol prb: it is older than Linux 5.10, not a Linu
 NOT_LOADED = "prb is 0: the kernel is not in memory yet"
 UNKNOWN_LAYOUT = "unknown layout: the memory at prb is not a ring buffer of Linux 5.10 or later"
 MAX_LINES = 1 << 15
+LINES_OF_BUG = 10
+"""A BUG, and the lines after it up to the one with RIP."""
 _STAMPED = pattern(r"\[ *([0-9]{1,12})\.([0-9]{6})\] (.*)", re.DOTALL)
 
 
@@ -47,9 +49,15 @@ class KernelLog(NamedTuple):
     cut: str = ""
 
     def excerpt(self, count: int) -> tuple[LogLine, ...]:
-        """Return the last `count` lines, and before them the lines that report a problem, at most `count` of them."""
+        """Return the last `count` lines, and before them the lines that report a problem, at most `count` of them.
+
+        After the first BUG, there are also the lines that say where it was.
+        """
         earlier, last = self.lines[:-count], self.lines[-count:]
-        return (*[line for line in earlier if problem(line.text)][-count:], *last)
+        found = {index: report.kind for index, line in enumerate(earlier) if (report := problem(line.text))}
+        bug = next((index for index, kind in found.items() if kind == BUG), len(earlier))
+        kept = {*[*found][-count:], *range(bug, bug + LINES_OF_BUG)}
+        return (*[earlier[index] for index in sorted(kept) if index < len(earlier)], *last)
 
 
 def stored_log(lines: Iterable[str]) -> KernelLog:

@@ -29,15 +29,24 @@ NO_CHANGES = EntryChanges()
 
 
 def write(
-    target: Target, image: ImageFacts | None, entry: Capture | None, changes: Sequence[EntryChange]
+    target: Target,
+    image: ImageFacts | None,
+    entry: Capture | None,
+    changes: Sequence[EntryChange],
+    *,
+    passed: Capture | None = None,
 ) -> tuple[Rewrite, ...]:
     """Change the boot data in memory. Return what was written. `entry` is the capture at the entry.
 
+    `passed` is the capture of the entry if the machine has left it: a path or a value is then refused as at the entry.
+
     :raise UserError: if the machine is not at its entry (`entry` is None), or a change cannot be made.
     """
-    from pvhdbg.boot.lab.rewrite import apply_changes, option_for
+    from pvhdbg.boot.lab.rewrite import apply_changes, check, option_for
 
     if entry is None:
+        if passed is not None:
+            check(passed, image, changes[0])
         raise UserError(
             "boot data can only be changed at the entry",
             f"use {option_for(changes[0])}, or restart and stop at the entry (`starti` in the TUI)",

@@ -50,10 +50,14 @@ def memory_map_entry_is_empty(case: Case) -> Iterator[Defect]:
 
     Source: qboot main.c; Linux arch/x86/kernel/e820.c.
     """
+    count = len(case.map_entries)
+    if count > 1 and not any(entry.size for entry in case.map_entries):
+        yield Defect("memory_map.entries", f"size is 0 in all {count} entries: Linux drops them.", _address(case, 0))
+        return
     for index, entry in enumerate(case.map_entries):
         if entry.size == 0:
             message = f"size is 0 in entry {index}, type {E820_TYPES.label(entry.type)}: Linux drops the entry."
-            is_last = index == len(case.map_entries) - 1 and (entry.addr, entry.type) == (0, 0)
+            is_last = index == count - 1 and (entry.addr, entry.type) == (0, 0)
             is_of_qboot = is_last and (case.machine.machine or "").startswith("microvm")
             yield Defect(_path(index, "size"), message, _address(case, index, "size"), is_habit=is_of_qboot)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pvhdbg.abi.text import printable
 from pvhdbg.boot.stop import stages
 from pvhdbg.boot.stop.stop import Stop
+from pvhdbg.checks.finding import ERROR
 from pvhdbg.checks.run import check_run
 from pvhdbg.views.page import findings, stops, writers
 from pvhdbg.views.page.anchors import link, stop_id
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from pvhdbg.boot.record.document import Document
     from pvhdbg.checks.run import RunFindings
 
+_ERRORS = 5
+"""The most errors above the pictures. The section of the findings has all."""
 STYLE = """
 table { border-collapse: collapse; } caption { text-align: start; font-weight: bold; padding: 0.25rem 0; }
 th, td { border: 1px solid var(--edge); padding: 0.125rem 0.5rem; text-align: start; vertical-align: top; }
@@ -101,6 +104,11 @@ def _summary(run: Document, checked: RunFindings) -> Iterator[Element]:
     yield element("p", run_text.outcome(run.outcome, checked), class_="outcome")
     lines = [line.strip() for line in run_text.header(run)]
     yield element("ul", *(element("li", line, class_="mono") for line in lines))
+    errors = [finding for finding in checked.all if finding.severity == ERROR][:_ERRORS]
+    if errors:
+        badge = element("span", ERROR, class_=f"badge {ERROR}")
+        items = [element("li", badge, " ", link(it.code, it.code), f": {it.message}") for it in errors]
+        yield element("ul", *items, id="errors")
 
 
 def _contents(run: Document, checked: RunFindings) -> Element:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pvhdbg.boot.record import compare
 from pvhdbg.boot.record.document import WATCH_ENDS
 from pvhdbg.boot.stop import stages
+from pvhdbg.boot.stop.address import location_suffix
 from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.views.pictures.drawing import CHARACTER, LINE, MARGIN, Drawing
 from pvhdbg.views.rows import contents, cpu_rows, text
@@ -57,7 +58,10 @@ def columns(run: Document) -> list[Column]:
     found = []
     for index, capture in enumerate(run.stops):
         before = run.stops[index - 1] if index else None
+        died = run.outcome.died if capture.stage == stages.DIED else None
         about = stages.stage(capture.stage, run.kernel).about
+        if died is not None:
+            about = died.describe(location_suffix(died.rip, died.symbol))
         found.append(Column(capture.stage, about, tuple(_state(capture)), _cells(before, capture)))
     if run.outcome.waited_for:
         why = WATCH_ENDS[run.outcome.early_end] if run.outcome.early_end else "the run timed out"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.text import printable
+from pvhdbg.boot.log.kernel_log import LINES_OF_BUG
+from pvhdbg.boot.log.problems import BUG, problem
 from pvhdbg.boot.record.document import CONSOLE, PANICKED, WATCH_ENDS
 from pvhdbg.boot.stop.address import location_suffix
 from pvhdbg.views.rows import text
@@ -42,7 +44,21 @@ def _duration(ms: int) -> str:
 
 
 def last_output(watched: Watched) -> list[list[str]]:
-    """Return the last lines of the console, and of the kernel's log if the console does not have them."""
+    """Return the last lines of the console, and of the kernel's log if the console does not have them.
+
+    The first block is the first BUG in the log, if the last lines do not have it.
+    """
+    blocks = _last_lines(watched)
+    shown = {line for block in blocks for line in block}
+    for index, line in enumerate(watched.log or ()):
+        found = problem(line)
+        if found is not None and found.kind == BUG:
+            of_bug = _block("the first BUG in the kernel's log:", (watched.log or ())[index : index + LINES_OF_BUG])
+            return blocks if of_bug[1] in shown else [of_bug, *blocks]
+    return blocks
+
+
+def _last_lines(watched: Watched) -> list[list[str]]:
     blocks = []
     if watched.serial:
         blocks.append(_block("the last lines on the serial console:", watched.serial))

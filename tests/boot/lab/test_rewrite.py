@@ -6,6 +6,7 @@ from pvhdbg.abi.start_info import SIZE_V0
 from pvhdbg.boot.lab.assignment import parse_assignment
 from pvhdbg.boot.lab.rewrite import EntryChange, apply_changes
 from pvhdbg.boot.record.document import Rewrite
+from pvhdbg.boot.run import entry_changes
 from pvhdbg.boot.stop.capture import Capture
 from pvhdbg.boot.stop.map_entries import decode_entries
 from pvhdbg.boot.stop.protocols import AS_IS, E820_MODULE, MEMMAP, NO_MAP, PROTOCOLS, V0
@@ -45,6 +46,19 @@ def rewrite(guest: Guest, *changes: str) -> tuple[tuple[Rewrite, ...], Capture]:
 def protocol_and_map(capture: Capture) -> tuple[str, list[Range]]:
     assert capture.memory_map is not None
     return capture.memory_map.protocol, list(decode_entries(capture.memory_map.entries))
+
+
+@pytest.mark.parametrize("typed", ["nosuch=1", "start_info.magic=0x1ffffffff", "start_info.magic=1"])
+def test_after_the_entry_a_change_that_no_option_can_make_is_refused_as_at_the_entry(typed: str) -> None:
+    guest = build.linux_guest()
+    guest.put(START_INFO, build.start_info())
+    entry, change = guest.at("entry"), parse_assignment(typed)
+    is_possible = typed.endswith("magic=1")
+    with pytest.raises(UserError) as refused:
+        entry_changes.write(Writable(guest), build.linux(), None, [change], passed=entry)
+
+    assert is_possible == (str(refused.value) == "boot data can only be changed at the entry")
+    assert is_possible == (f"use --set {typed.replace('=1', '=0x1')}," in (refused.value.hint or ""))
 
 
 def test_as_is_changes_nothing() -> None:

@@ -191,11 +191,13 @@ def test_the_numbers_of_records_lines_and_bytes_are_limited(monkeypatch: pytest.
 
 
 def test_the_excerpt_has_the_last_lines_and_the_problems_before_them() -> None:
-    names = ["WARNING: CPU: 0 PID: 1 at a.c:1", "fine", "BUG: b", *(f"line {number}" for number in range(5))]
+    names = ["WARNING: CPU: 0 PID: 1 at a.c:1", "fine", "kernel BUG at b", *(f"line {number}" for number in range(25))]
     log = KernelLog(tuple(LogLine(0, 6, text) for text in names))
+    bug = names[2 : 2 + kernel_log.LINES_OF_BUG]
 
-    assert [names[0], names[2], *names[-3:]] == [line.text for line in log.excerpt(3)]
-    assert [names[2], names[-1]] == [line.text for line in log.excerpt(1)]
+    assert [names[0], *bug, *names[-3:]] == [line.text for line in log.excerpt(3)]
+    assert [*bug, names[-1]] == [line.text for line in log.excerpt(1)]
+    assert names[1:] == [line.text for line in log.excerpt(len(names) - 1)][1:]
 
 
 def test_lines_of_a_recording_are_parsed_again() -> None:

@@ -67,6 +67,12 @@ NO_BIOS = tuple(range_ for range_ in MAP if range_[0] != 0xF0000)
 MEMMAP = (
     Row("PVH201", entry, info("memory_map.entries[5].size", MEMMAP_AT + 0x80), lambda: entry(WHOLE)),
     Row(
+        "PVH201",
+        lambda: entry(((0, 0, 0),) * 6, machine=MACHINE._replace(machine="microvm")),
+        info("memory_map.entries", MEMMAP_AT),
+        lambda: entry(WHOLE),
+    ),
+    Row(
         "PVH202",
         lambda: entry((*WHOLE, (0x9F000, 0x1000, 2))),
         warning("memory_map.entries[2]", MEMMAP_AT + 0x30),

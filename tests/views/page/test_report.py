@@ -37,6 +37,16 @@ def test_every_link_leads_to_something_on_the_page(path: Path) -> None:
     assert sorted(set(ids)) == sorted(ids)
 
 
+def test_the_first_errors_are_above_the_pictures() -> None:
+    run = load(RECORDINGS_DIR / "linux-6.1-died.json")
+    errors = [finding for finding in check_run(run).all if finding.severity == "error"]
+    head = report(run).partition('id="pictures"')[0]
+
+    assert errors
+    assert [it.code for it in errors[:5]] == re.findall(r'href="#(PVH\d+)"', head)
+    assert 'id="errors"' not in report(load(PATH))
+
+
 def test_the_truth_value_of_an_element_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     """In Python 3.12 and later, testing it is a DeprecationWarning."""
     expected = report(load(PATH))

@@ -45,3 +45,12 @@ def test_the_stage_that_was_not_reached_is_shown() -> None:
     late = run._replace(outcome=run.outcome._replace(ended=TIMED_OUT, waited_for="prepare"))
 
     assert [("entry", True), ("prepare", False)] == [(it.name, it.is_reached) for it in timeline.columns(late)]
+
+
+def test_the_stage_of_a_death_says_how_the_guest_died_and_in_which_function() -> None:
+    run = load(RECORDINGS_DIR / "linux-6.1-died.json")
+    assert run.outcome.died is not None
+    assert run.outcome.died.symbol
+
+    assert run.outcome.died.symbol in timeline.columns(run)[-1].about
+    assert f"died: {run.outcome.died.how.replace('-', ' ')} at 0x" in "\n".join(timeline.as_text(run))

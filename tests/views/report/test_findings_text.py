@@ -19,8 +19,8 @@ def findings(count: int) -> list[Finding]:
 
 
 def lines_for_empty_entries(count: int) -> list[str]:
-    """Return the lines of the findings about a memory map of `count` empty entries."""
-    case = entry([(0, 0, 1)] * count, memmap_paddr=0x40000)
+    """Return the lines of the findings about a memory map with `count` empty entries and another one."""
+    case = entry([*[(0, 0, 1)] * count, (0, 4096, 1)], memmap_paddr=0x40000)
     return findings_text.lines([finding for finding in run_rules(case) if finding.code == "PVH201"])
 
 

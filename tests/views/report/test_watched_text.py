@@ -21,6 +21,17 @@ def test_the_log_is_shown_if_the_console_does_not_have_its_last_lines() -> None:
     assert [[SERIAL, f"  {PANIC}", "  ---[ end ]---"]] == only_serial
 
 
+def test_the_first_bug_and_what_follows_it_is_shown_above_the_last_lines() -> None:
+    bug = ["[    0.000000] BUG: kernel NULL pointer dereference", "[    0.000000] RIP: 0010:sparse_init+0x122/0x200"]
+    last = tuple(f"[    0.000000] line {number}" for number in range(20))
+    watched = PANICKED._replace(serial=last, log=(*bug, *last))
+    near = watched._replace(serial=(*bug, *last[:3]), log=(*bug, *last[:3]))
+    first = watched_text.last_output(watched)[0]
+
+    assert ["the first BUG in the kernel's log:", *(f"  {line}" for line in bug)] == first[:3]
+    assert [SERIAL] == [block[0] for block in watched_text.last_output(near)]
+
+
 def test_text_of_the_guest_is_escaped_and_bounded() -> None:
     lines = ("\x1b]0;title\x07", "\u202e", *("\xff" * 400 for _ in range(50)))
     shown = watched_text.last_output(PANICKED._replace(serial=lines, log=lines))
