@@ -33,20 +33,19 @@ def write(
     image: ImageFacts | None,
     entry: Capture | None,
     changes: Sequence[EntryChange],
-    *,
-    passed: Capture | None = None,
+    history: Sequence[Capture] = (),
 ) -> tuple[Rewrite, ...]:
     """Change the boot data in memory. Return what was written. `entry` is the capture at the entry.
 
-    `passed` is the capture of the entry if the machine has left it: a path or a value is then refused as at the entry.
+    If the machine has left its entry, a path or a value is refused as there if `history` has a capture of the entry.
 
     :raise UserError: if the machine is not at its entry (`entry` is None), or a change cannot be made.
     """
     from pvhdbg.boot.lab.rewrite import apply_changes, check, option_for
 
     if entry is None:
-        if passed is not None:
-            check(passed, image, changes[0])
+        if history and history[0].stage == "entry":
+            check(history[0], image, changes[0])
         raise UserError(
             "boot data can only be changed at the entry",
             f"use {option_for(changes[0])}, or restart and stop at the entry (`starti` in the TUI)",

@@ -248,9 +248,8 @@ class Journey:
         :raise UserError: if the machine is not at its entry, or a change cannot be made.
         """
         entry = self.history[-1] if self.reached == "entry" and self.target.register("rip") == self.entry else None
-        passed = next((stop for stop in self.history if stop.stage == "entry"), None)
         with self._reading():
-            rewrites = entry_changes.write(self.target, self.image, entry, changes, passed=passed)
+            rewrites = entry_changes.write(self.target, self.image, entry, changes, self.history)
         self.rewrites += rewrites
         self.capture_at("entry")
         return rewrites

@@ -55,7 +55,7 @@ def test_after_the_entry_a_change_that_no_option_can_make_is_refused_as_at_the_e
     entry, change = guest.at("entry"), parse_assignment(typed)
     is_possible = typed.endswith("magic=1")
     with pytest.raises(UserError) as refused:
-        entry_changes.write(Writable(guest), build.linux(), None, [change], passed=entry)
+        entry_changes.write(Writable(guest), build.linux(), None, [change], [entry])
 
     assert is_possible == (str(refused.value) == "boot data can only be changed at the entry")
     assert is_possible == (f"use --set {typed.replace('=1', '=0x1')}," in (refused.value.hint or ""))
