@@ -28,7 +28,7 @@ NO_RING = "the kernel has no symbol prb: it is older than Linux 5.10, not a Linu
 NOT_LOADED = "prb is 0: the kernel is not in memory yet"
 UNKNOWN_LAYOUT = "unknown layout: the memory at prb is not a ring buffer of Linux 5.10 or later"
 MAX_LINES = 1 << 15
-LINES_OF_BUG = 10
+LINES_OF_BUG = 8
 """A BUG, and the lines after it up to the one with RIP."""
 _STAMPED = pattern(r"\[ *([0-9]{1,12})\.([0-9]{6})\] (.*)", re.DOTALL)
 
