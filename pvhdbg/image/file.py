@@ -11,7 +11,7 @@ from pvhdbg.errors import UserError
 DAMAGED_FILE = "copy the file again: it is damaged or incomplete"
 """The hint for a file that is truncated or inconsistent."""
 
-_BLOCK = 4096
+_BLOCK, _MOST_BLOCKS = 4096, 512
 _WINDOW = 1 << 20
 _ZEROS = bytes(1 << 16)
 
@@ -29,8 +29,7 @@ class File:
         status = os.fstat(descriptor)
         self._size = status.st_size
         self.version = _version(status)
-        self._block_start = 0
-        self._block = b""
+        self._blocks: dict[int, bytes] = {}
 
     def __len__(self) -> int:
         return self._size
@@ -40,10 +39,22 @@ class File:
         start, stop, _ = key.indices(self._size)
         if stop - start > _BLOCK:
             return self._read(start, stop)
-        if start < self._block_start or stop > self._block_start + len(self._block):
-            # The next small reads are often just behind this one: headers, names, notes.
-            self._block_start, self._block = start, self._read(start, min(start + _BLOCK, self._size))
-        return self._block[start - self._block_start : max(stop, start) - self._block_start]
+        offset = start % _BLOCK
+        end = offset + max(stop - start, 0)
+        block = self._block(start - offset)
+        return (
+            block[offset:end]
+            if end <= _BLOCK
+            else block[offset:] + self._block(start - offset + _BLOCK)[: end - _BLOCK]
+        )
+
+    def _block(self, start: int) -> bytes:
+        """Return the block at an offset. Small reads are often near earlier ones: headers, names, notes."""
+        if (block := self._blocks.get(start)) is None:
+            if len(self._blocks) >= _MOST_BLOCKS:
+                self._blocks.clear()
+            block = self._blocks[start] = self._read(start, min(start + _BLOCK, self._size))
+        return block
 
     def has_changed(self) -> bool:
         """Return whether the file was written to since it was opened."""

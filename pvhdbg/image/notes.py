@@ -48,6 +48,9 @@ LAST_WITHOUT = "last-without"
 EMPTY_SEGMENT = "empty-segment"
 NOTE_OUTSIDE = "note-outside"
 
+_LONGEST_OWNER = 255
+"""How many bytes of a note's owner are read."""
+
 _MAX_STEPS = 1 << 14
 
 REASONS = {
@@ -139,11 +142,11 @@ def next_note(data: Buffer, start: int, end: int, pad: int) -> int | None:
 
 def _padded_note(data: Buffer, start: int) -> RawNote | None:
     """Return the note at an offset, with its name padded to 4 bytes; None if its header is not within the file."""
-    header = data[start : start + NHDR.size]
-    if len(header) < NHDR.size:
+    head = data[start : start + NHDR.size + _LONGEST_OWNER]
+    if len(head) < NHDR.size:
         return None
-    namesz, descsz, kind = NHDR.unpack(header)
-    owner = data[start + NHDR.size : start + NHDR.size + min(namesz, 255)]
+    namesz, descsz, kind = NHDR.unpack_from(head)
+    owner = head[NHDR.size : NHDR.size + min(namesz, _LONGEST_OWNER)]
     return RawNote(start, owner, kind, start + NHDR.size + _up(namesz, 4), descsz)
 
 
@@ -256,7 +259,7 @@ def _qemu_segment(elf: Elf, work: _Work, start: int, filesz: int, align: int) ->
         if kind == PHYS32_ENTRY:
             width = 8 if elf.elf_class == CLASS64 else 4
             desc = position + NHDR.size + name
-            owner = elf.data[position + NHDR.size : position + NHDR.size + min(namesz, 255)]
+            owner = elf.data[position + NHDR.size : position + NHDR.size + min(namesz, _LONGEST_OWNER)]
             value = int.from_bytes(_mapped(elf.data, desc, width), "little")
             return value, RawNote(position, owner, kind, desc, descsz)
         step = (NHDR.size + name + _up(descsz, align, modulus)) % modulus
