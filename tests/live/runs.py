@@ -12,7 +12,7 @@ from pvhdbg.image.load import open_kernel
 from pvhdbg.live.back.going_back import RewindableDebuggee
 from pvhdbg.live.debuggee.debuggee import Debuggee
 from pvhdbg.live.debuggee.own_machine import OwnMachine
-from pvhdbg.live.qemu.options import QemuOptions
+from pvhdbg.live.qemu.options import QemuOptions, qemu_binary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -54,8 +54,9 @@ def use_symbols(machine: Either) -> None:
 
 def rewindable(own: OwnMachine, kernel: Path, changes: Sequence[str], **options: object) -> RewindableDebuggee:
     """Boot a kernel on a machine that takes snapshots, and run to the first stop. `changes` are as for --set."""
-    booted(own, kernel, {"no_snapshots": None, **options})
     opened = open_kernel(str(kernel), own.folder)
+    binary = qemu_binary(opened.facts, linux=kernel.name.startswith("vmlinux"))
+    booted(own, kernel, {"no_snapshots": None, "binary": binary, **options})
     own.target.symbols = opened.symbols
     assert own.qemu is not None
     entry_changes = EntryChanges(None, ["as-is", *map(parse_assignment, changes)] if changes else [])

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.boot.stop.stages import DIED
 from pvhdbg.lazy_pattern import pattern
+from pvhdbg.live.back.places import has_registers
 from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.target import monitor
 
@@ -242,11 +243,10 @@ class StepFinder(Walker):
 
     def _repetitions_to_here(self) -> int:
         """Return how many repetitions lead to the place, if this is the instruction in which it is."""
-        target = self._replay.target
-        there = {name: value for name, value in self._here.registers.items() if value is not None}
-        if any(target.register(name) != value for name, value in there.items() if name not in _CHANGED_BY_REPETITION):
+        target, there = self._replay.target, self._here.registers
+        if not has_registers(target, there, _CHANGED_BY_REPETITION):
             return 0
-        return max(target.register("rcx") - there.get("rcx", 0), 0)
+        return max(target.register("rcx") - (there["rcx"] or 0), 0)
 
     def find_by_steps(self) -> Sequence[Move] | None:
         """Like `find`, but step from the snapshot to the place. None if that takes too long."""

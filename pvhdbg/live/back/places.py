@@ -19,7 +19,7 @@ from pvhdbg.live.observe.regions import Region
 from pvhdbg.target.stub import is_halted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from pvhdbg.boot.run.journey import Journey
     from pvhdbg.boot.session.live import LiveSession
@@ -43,13 +43,18 @@ def region_of(text: str, here: Capture, session: LiveSession) -> Region:
     return Region(start, min(max(field.end for field in found) - start, LONGEST))
 
 
-def is_at(target: StubTarget, place: Capture) -> bool:
-    """Return whether the machine's registers and boot data are those of a capture.
+def has_registers(target: StubTarget, registers: Mapping[str, int | None], but: Collection[str] = ()) -> bool:
+    """Return whether the machine's registers have these values, except those named in `but`.
 
-    A 32-bit machine has no R8, which is None in the capture.
+    None stands for a register that the machine does not have: qemu-system-i386 has no r8 to r15.
     """
-    known = {name: value for name, value in place.registers.items() if value is not None}
-    if any(target.register(name) != value for name, value in known.items()):
+    known = ((name, value) for name, value in registers.items() if value is not None and name not in but)
+    return all(target.register(name) == value for name, value in known)
+
+
+def is_at(target: StubTarget, place: Capture) -> bool:
+    """Return whether the machine's registers and boot data are those of a capture."""
+    if not has_registers(target, place.registers):
         return False
     try:
         with target.physical_reads():

@@ -11,7 +11,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from pvhdbg.errors import NotConnected
+from pvhdbg.errors import NotConnected, PvhdbgError, TargetError
 from pvhdbg.live.back.places import is_at
 from pvhdbg.live.stub.connection import Connection
 from pvhdbg.live.stub.watch import RspWatch
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 class Replay:
     """Within the block, gdb is disconnected, and the machine is reached through `target`, `runner` and `watch`.
+
+    If the block raises a TargetError, the machine returns to the moment that the user sees, if that has a snapshot.
 
     `limit` is how long the machine may run after each `load`, in seconds. `returns_to` is the snapshot of the moment
     that the user sees, which is kept until the end; None if the guest is dead.
@@ -57,9 +59,17 @@ class Replay:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        is_dead = False
+        if kind is not None and issubclass(kind, TargetError):
+            with suppress(PvhdbgError):  # QEMU may be gone
+                is_dead = self.has_died
+                if self.returns_to is not None:
+                    self.load(self.returns_to)
+                    is_dead = False
         self._disconnect()
         self._machine.reconnect()
-        self._machine.runner.forget_death()
+        if not is_dead:
+            self._machine.runner.forget_death()
 
     def load(self, snapshot: Snapshot) -> None:
         """Restore the machine.

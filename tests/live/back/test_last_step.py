@@ -10,11 +10,14 @@ from pathlib import Path
 import pytest
 
 from pvhdbg import guest
-from pvhdbg.errors import GuestError, UserError
+from pvhdbg.boot.stop.capture import Capture
+from pvhdbg.errors import GuestError, RegisterUnavailable, UserError
 from pvhdbg.live.back import going_back
 from pvhdbg.live.back.going_back import RewindableDebuggee
 from pvhdbg.live.back.last_step import StepFinder
+from pvhdbg.live.back.replay import Replay
 from pvhdbg.live.debuggee.own_machine import OwnMachine
+from pvhdbg.target.base import DIED
 from tests import tiny
 from tests.live.back.conftest import Start, state_of
 from tests.live.runs import rewindable
@@ -51,6 +54,37 @@ def test_steps_back_through_a_call_and_branches_are_the_steps_forward(at_prepare
     assert forward == steps_back(debuggee, 12)
     assert "prepare" == debuggee.position().stage
     assert forward == steps_forward(debuggee, 12)
+
+
+def test_a_32_bit_machine_goes_back_also_from_its_death(at_prepare: Start, find_vmlinux: Callable[[str], Path]) -> None:
+    debuggee = at_prepare(find_vmlinux("6.1-686"), changes=("start_info.memmap_paddr=0x18000000",))
+    forward = steps_forward(debuggee, 4)
+    assert forward == steps_back(debuggee, 4)
+    death = debuggee.next_stage().halt
+
+    at_the_instruction = debuggee.step_back()
+
+    assert (DIED, death.rip) == (death.kind, at_the_instruction.capture.rip)
+    assert death == debuggee.resume("stepi").halt
+    assert "prepare" == debuggee.back(None).stage
+
+
+def test_an_error_while_going_back_leaves_the_machine_where_it_was(
+    at_prepare: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_replay: Replay, _place: Capture) -> bool:
+        raise RegisterUnavailable("r8", "this machine has no such register")
+
+    debuggee = at_prepare()
+    debuggee.next_stage()
+    before = state_of(debuggee)
+    with monkeypatch.context() as patch:
+        patch.setattr(Replay, "is_at", fail)
+        with pytest.raises(RegisterUnavailable):
+            debuggee.step_back()
+
+    assert before == state_of(debuggee)
+    assert "back by one instruction" == debuggee.step_back().remark
 
 
 def test_a_step_from_the_end_of_one_function_into_the_next_is_found(
