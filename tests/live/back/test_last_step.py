@@ -377,17 +377,3 @@ def test_hits_of_a_watchpoint_inside_a_repeated_instruction_are_refused_or_exact
 
     refusal = "can't go back: gdb can't count the hits before this moment exactly"
     assert {"back at the last hit": at_write, refusal: before}[result] == state_of(debuggee)[1:]
-
-
-def test_a_32_bit_machine_goes_back_too_although_it_has_fewer_registers(
-    at_prepare: Start, find_vmlinux: Callable[[str], Path]
-) -> None:
-    debuggee = at_prepare(find_vmlinux("6.1-686"), binary="qemu-system-i386")
-    debuggee.next_stage()
-    at_stage = state_of(debuggee)
-    back = debuggee.step_back()
-    debuggee.resume("stepi")
-
-    assert back.stage is None
-    assert at_stage == state_of(debuggee)
-    assert None is debuggee.position().capture.registers["r8"]
