@@ -11,7 +11,8 @@ from pvhdbg.errors import UserError
 DAMAGED_FILE = "copy the file again: it is damaged or incomplete"
 """The hint for a file that is truncated or inconsistent."""
 
-_BLOCK, _MOST_BLOCKS = 4096, 512
+_BLOCK = 4096
+_MOST_BLOCKS = 512
 _WINDOW = 1 << 20
 _ZEROS = bytes(1 << 16)
 
