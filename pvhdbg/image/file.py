@@ -43,11 +43,9 @@ class File:
         offset = start % _BLOCK
         end = offset + max(stop - start, 0)
         block = self._block(start - offset)
-        return (
-            block[offset:end]
-            if end <= _BLOCK
-            else block[offset:] + self._block(start - offset + _BLOCK)[: end - _BLOCK]
-        )
+        if end > _BLOCK and len(block) == _BLOCK:  # it is shorter if the file became shorter
+            block += self._block(start - offset + _BLOCK)
+        return block[offset:end]
 
     def _block(self, start: int) -> bytes:
         """Return the block at an offset. Small reads are often near earlier ones: headers, names, notes."""

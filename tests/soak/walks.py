@@ -12,7 +12,6 @@ commands are not among the moves.
 from __future__ import annotations
 
 import random
-import re
 import subprocess
 import time
 from bisect import bisect_right
@@ -29,6 +28,7 @@ from pvhdbg.errors import GuestError
 from pvhdbg.image.load import open_kernel
 from pvhdbg.live.debuggee.own_machine import OwnMachine
 from pvhdbg.live.debuggee.stub_machine import StubMachine
+from pvhdbg.live.system.programs import QEMU
 from tests import kernels
 from tests.live.runs import booted, rewindable
 
@@ -52,7 +52,7 @@ State = tuple[object, object]
 @cache
 def repetitions_are_places() -> bool:
     text = subprocess.run(["qemu-system-x86_64", "--version"], check=True, capture_output=True, text=True).stdout
-    found = re.search(r"version (\d+)", text)
+    found = QEMU.version_pattern.match(text)
     assert found, text
     return int(found[1]) < 10
 
