@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pvhdbg import guest
 from pvhdbg.cli.command import doctor
 from pvhdbg.cli.options import parse
 from tests.cli.shell import Run, pvhdbg
@@ -163,10 +164,11 @@ def test_doctor_names_every_dependency() -> None:
     assert tuple(re.split("[<>=]", words)[0] for words in project["dependencies"]) == doctor.PACKAGES
 
 
-def test_a_guest_that_is_too_slow_for_doctor_timed_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "BOOT_TIMEOUT", 1e-6)
+def test_a_guest_that_is_too_slow_for_doctor_timed_out(monkeypatch: pytest.MonkeyPatch, waiting: Path) -> None:
+    monkeypatch.setattr(doctor, "BOOT_TIMEOUT", 0.5)
+    monkeypatch.setattr(guest, "ELF", waiting)
     _, options = parse(["doctor"])
     result = doctor.doctor(options)
 
     assert 3 == result.status
-    assert re.search(r"^FAIL boot under tcg +timed out after 1e-06 s$", result.output, re.MULTILINE)
+    assert re.search(r"^FAIL boot under tcg +timed out after 0.5 s$", result.output, re.MULTILINE)
