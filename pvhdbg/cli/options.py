@@ -307,7 +307,7 @@ def parse(argv: Sequence[str]) -> tuple[Command, argparse.Namespace]:
         own[:2] = [own[1], ASCII]
     _refuse_misspelled(own)
     command = COMMANDS.get(own[0], SESSION) if own else SESSION
-    parser = _session_parser() if command is SESSION else parser_of(own[0])
+    parser = session_parser() if command is SESSION else parser_of(own[0])
     words = own if command is SESSION else own[1:]
     is_mixed = command.is_mixed and any(word.startswith("-") for word in words)
     options = parser.parse_intermixed_args(words) if is_mixed else parser.parse_args(words)
@@ -341,7 +341,8 @@ def _split(argv: Sequence[str]) -> tuple[list[str], list[str]]:
     return words[:at], words[at + 1 :]
 
 
-def _session_parser() -> Parser:
+def session_parser() -> Parser:
+    """Return the parser of `pvhdbg` without a command."""
     width = max(map(len, COMMANDS))
     lines = [f"  pvhdbg {name:{width}}  {command.help}" for name, command in COMMANDS.items()]
     parser = Parser(
@@ -351,7 +352,8 @@ def _session_parser() -> Parser:
         epilog="commands (each takes --help):\n" + "\n".join(lines),
         formatter_class=HelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"pvhdbg {pvhdbg.__version__}")
+    version = f"pvhdbg {pvhdbg.__version__}"
+    parser.add_argument("--version", action="version", version=version, help="print the version of pvhdbg, and exit")
     _session(parser)
     return parser
 

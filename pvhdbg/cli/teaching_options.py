@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def tour(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("chapter", nargs="?", metavar="CHAPTER", help="a chapter, by its number or its name")
+    parser.add_argument("chapter", nargs="?", metavar="CHAPTER", help="a chapter, by its number or its title")
     parser.add_argument("--list", action="store_true", help="list the chapters")
     parser.add_argument("--text", action="store_true", help="print the tour, or CHAPTER, as text")
     chapters(parser)
@@ -23,7 +23,7 @@ def tour(parser: argparse.ArgumentParser) -> None:
 def handout(parser: argparse.ArgumentParser) -> None:
     text = "write the document to FILE.html or FILE.md"
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help=text)
-    text = "a chapter, by its number or its name [all chapters]"
+    text = "a chapter, by its number or its title [all chapters]"
     parser.add_argument("chapter", nargs="*", metavar="CHAPTER", help=text)
     text = "include these exercises, such as 1-3,6, or none [all exercises]"
     parser.add_argument("--exercises", type=numbers, metavar="NUMBERS", help=text)

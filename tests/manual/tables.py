@@ -12,7 +12,7 @@ from pvhdbg.cli.command.manual import PAGES_DIR
 from pvhdbg.cli.command.teaching import boots
 from pvhdbg.cli.command.teaching.lab import EXERCISES
 from pvhdbg.cli.options import COMMANDS as SHELL
-from pvhdbg.cli.options import parser_of
+from pvhdbg.cli.options import parser_of, session_parser
 from pvhdbg.commands import COMMANDS
 from pvhdbg.guest_profiles.table import OTHER, PROFILES
 from pvhdbg.teaching.lab import lab_file
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from pvhdbg.guest_profiles.profile import GuestProfile
 
 INDEX = Path(lookup.INDEX)
+OF_ALL = ("help", "ascii")
+"""The options of every command, which the text of the page describes."""
+
 SHARED_GROUPS = ("boot options", "machine options", "tools")
 SHELL_SESSION = "open the full-screen interface; without KERNEL, boot the teaching guest"
 
@@ -87,19 +90,20 @@ def options() -> str:
 
 
 def own_options() -> str:
-    """Return the options that only some commands have."""
+    """Return the options that only some commands have; `pvhdbg` is the one without a command."""
     rows = [
         (f"`{name}`", *_option(action))
-        for name in SHELL
+        for name in ("pvhdbg", *SHELL)
         for group in _groups(name, shared=False)
         for action in group._group_actions
-        if action.option_strings and action.dest != "help"
+        if action.option_strings and action.dest not in OF_ALL
     ]
     return table(("command", "option", "what it does"), rows)
 
 
 def _groups(command: str, *, shared: bool) -> list[argparse._ArgumentGroup]:
-    groups = parser_of(command)._action_groups
+    parser = parser_of(command) if command in SHELL else session_parser()
+    groups = parser._action_groups
     return [group for group in groups if (group.title in SHARED_GROUPS) is shared]
 
 

@@ -143,12 +143,14 @@ def _parts(section: Section) -> tuple[str, str, str]:
 
 
 def named(chapters: Sequence[Chapter], name: str) -> Chapter:
-    """Return the chapter that the user named, by its number or its name.
+    """Return the chapter that the user named, by its number, its title or its name.
 
     :raise UserError: if there is no such chapter.
     """
     for number, chapter in enumerate(chapters, 1):
         if name in (str(number), chapter.name, chapter.name.lstrip("0123456789-")):
+            return chapter
+        if name.casefold() == chapter.title.casefold():
             return chapter
     near = get_close_matches(name, [chapter.name for chapter in chapters], cutoff=0.3)
     hint = f"did you mean `{near[0]}`?" if near else f"use a number from 1 to {len(chapters)}; see `pvhdbg tour --list`"

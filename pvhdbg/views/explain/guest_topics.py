@@ -20,8 +20,21 @@ NOT_TRIED = "from its source code; not tested with a real guest"
 
 def of_guests() -> Iterator[Topic]:
     for profile in PROFILES:
-        if profile is not OTHER:
-            yield Topic(GUESTS, profile.name, (profile.name,), partial(of_guest, profile))
+        explain = _of_other if profile is OTHER else partial(of_guest, profile)
+        yield Topic(GUESTS, profile.name, (profile.name,), explain)
+
+
+def _of_other() -> Explanation:
+    return Explanation(
+        f"guest {OTHER.name}",
+        meaning=f"{OTHER.title}: one that pvhdbg does not know",
+        details=(
+            "It has only the stage entry, where pvhdbg decodes all boot data.",
+            "The rules about Linux apply too: what makes Linux crash is a warning here.",
+        ),
+        values=tuple(("", name, about) for name, about in stages_of(OTHER)),
+        source=OTHER.source,
+    )
 
 
 def of_guest(profile: GuestProfile) -> Explanation:

@@ -18,7 +18,7 @@ from pvhdbg.boot.stop import stages
 from pvhdbg.boot.stop.protocols import PROTOCOLS
 from pvhdbg.boot.stop.stages import Stage
 from pvhdbg.errors import UserError
-from pvhdbg.guest_profiles.table import OTHER, PROFILES
+from pvhdbg.guest_profiles.table import PROFILES
 from pvhdbg.views.explain import explain_text, lookup, term_topics, topics
 from pvhdbg.views.explain.topic import Explanation
 from pvhdbg.views.rows import boot_params_rows, cpu_rows, map_rows, start_info_rows
@@ -63,7 +63,7 @@ def test_the_list_of_names_has_every_kind_of_topic() -> None:
 
     assert set(STRUCTS) == set(names["structures"])
     assert {stages.RESET, *stages.NAMES, stages.DIED} == set(names["stages"])
-    assert {profile.name for profile in PROFILES if profile is not OTHER} == set(names["guests"])
+    assert {profile.name for profile in PROFILES} == set(names["guests"])
     assert {known.name for known in E820_TYPES.names.values()} == set(names["e820 types"])
     assert {note.name for note in XEN_NOTES.values()} == set(names["Xen notes"])
     assert set(REGISTERS) < set(names["registers"])
