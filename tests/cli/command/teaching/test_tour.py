@@ -22,7 +22,9 @@ def test_the_list_has_every_chapter(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize("name", ["3", "03-ebx", "ebx", "EBX and start_info", "ebx and start_info"])
-def test_one_chapter_is_named_by_its_number_its_title_or_its_name(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_one_chapter_is_named_by_its_number_its_title_or_its_name(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert 0 == main(["tour", name, "--text", "--recorded"])
     assert capsys.readouterr().out.startswith("3. EBX and start_info\n")
 
