@@ -50,9 +50,9 @@ _PRINT_AND_LOOP = bytes.fromhex("66baf803") + b"".join(bytes([0xB0, it, 0xEE]) f
 _START_SIZE, _PREPARE_SIZE = RETURNS_TO + 2 - ENTRY, 16
 
 
-def returning(bits: int = 64) -> bytes:
-    """Return a guest that returns from xen_prepare_pvh and then loops forever."""
-    return _guest(_RETURN, bits=bits)
+def returning(bits: int = 64, *, symbol: str | None = None) -> bytes:
+    """Return a guest that returns from xen_prepare_pvh, also named `symbol`, and then loops forever."""
+    return _guest(_RETURN, bits=bits, symbols=[_symbol(symbol, PREPARE, _PREPARE_SIZE, bits)] if symbol else [])
 
 
 def waiting(*, name: str = "startup") -> bytes:

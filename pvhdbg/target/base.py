@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from pvhdbg.named_tuple import NamedTuple
 
@@ -117,6 +117,24 @@ class Runner(Protocol):
 
         The runner sets hardware breakpoints and removes them before it returns. It does not resume a dead machine, but
         returns DIED again.
+
+        :raise NotConnected: if the machine is gone.
+        """
+        ...
+
+
+@runtime_checkable
+class ReturnRunner(Runner, Protocol):
+    """A Runner that can also run to the return from a function without a breakpoint.
+
+    If `has_slow_pages` is set, the machine executes the code of a page that has a breakpoint one instruction at a time,
+    as QEMU's TCG does.
+    """
+
+    has_slow_pages: bool
+
+    def run_to_return(self, timeout: float) -> Halt:
+        """Run until the function returns, at whose first instruction the machine is: HIT. For other halts, see Runner.
 
         :raise NotConnected: if the machine is gone.
         """

@@ -9,6 +9,7 @@ hypercall        observe how the kernel asks Xen for its memory map
 file_match       compare the loaded segments with the kernel file at the entry
 image_match      compare the kernel file with the kernel in guest memory
 xen_domains      tell the kernel from Xen and from other guests of Xen
+slow_page        set no breakpoint in the page in which Linux clears its BSS
 stop_recorder    add the code, the serial output and the kernel's log to a capture
 run_to_stage     run to a stage, and return the outcome
 ending           how a guest ended without dying

@@ -6,7 +6,7 @@ import time
 from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING
 
-from pvhdbg.boot.run import entry_changes, file_match, image_match, xen_domains
+from pvhdbg.boot.run import entry_changes, file_match, image_match, slow_page, xen_domains
 from pvhdbg.boot.run.entry_changes import NO_CHANGES, EntryChanges
 from pvhdbg.boot.run.hypercall import HypercallObserver
 from pvhdbg.boot.run.observed_calls import ObservedCall, StackSearch, observe
@@ -73,7 +73,7 @@ class Journey:
     def use(self, target: Target, runner: Runner, reading: Reading) -> None:
         """Reach the machine in this way from now on. It must be the same machine, at the same place, as before."""
         self._machine, self._reading = target, reading
-        self._runner = xen_domains.KernelRunner(target, runner, lambda: self.image)
+        self._runner = slow_page.SlowPageRunner(target, runner, lambda: self.image, lambda: self.target)
         self._hypercalls = HypercallObserver(lambda: self.target, self._runner, self.addresses)
 
     def set_image(self, image: ImageFacts | None) -> None:

@@ -36,7 +36,8 @@ class StubAccess:
             self.connection = Connection(socket.socket(socket.AF_UNIX))
         self.connection.connect(qemu.gdb_path)
         self.target = RspTarget(self.connection, symbols, runs_xen=qemu.runs_xen)
-        self.runner = RspRunner(self.connection, self.target, qemu)
+        is_tcg = qemu.options.accel == "tcg"
+        self.runner = RspRunner(self.connection, self.target, qemu, has_slow_pages=is_tcg)
 
     def wait_ready(self) -> None:
         """Wait until QEMU answers. For the errors, see StubMachine."""

@@ -7,11 +7,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pvhdbg.errors import NotConnected
+from pvhdbg.target.base import ELSEWHERE, HIT
 from pvhdbg.target.rsp.client import BOOT_CPU, StubError, cleaned_up
 from pvhdbg.target.stub import StubRunner
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from pvhdbg.target.absent import AbsentMemory
     from pvhdbg.target.base import Halt, Target
@@ -33,8 +34,17 @@ class RspRunner(StubRunner):
     QEMU translates the guest's code again after each change of them.
     """
 
-    def __init__(self, rsp: Rsp, target: Target, hypervisor: Hypervisor, *, keeps_breakpoints: bool = False) -> None:
+    def __init__(
+        self,
+        rsp: Rsp,
+        target: Target,
+        hypervisor: Hypervisor,
+        *,
+        keeps_breakpoints: bool = False,
+        has_slow_pages: bool = False,
+    ) -> None:
         super().__init__(target, hypervisor)
+        self.has_slow_pages = has_slow_pages
         self._rsp = rsp
         self._keeps_breakpoints = keeps_breakpoints
         self._addresses_set: Collection[int] = ()
@@ -45,10 +55,38 @@ class RspRunner(StubRunner):
         self._absent = absent
 
     def _run_for(self, addresses: Collection[int], timeout: float) -> Halt:
+        return self._halt(lambda: self._run(addresses, timeout), addresses)
+
+    def run_to_return(self, timeout: float) -> Halt:
+        """See ReturnRunner. Only `ret` reads the return address, so a watchpoint for reads stops the machine there."""
+        self._interrupted = False
+        address = self._target.register("rsp")
+        halt = self._halt(lambda: self._run_to_read(address, timeout))
+        stop = self._rsp.last_stop
+        has_returned = halt.kind == ELSEWHERE and stop is not None and stop.watched == address
+        return halt._replace(kind=HIT, message="") if has_returned else halt
+
+    def _run_to_read(self, address: int, timeout: float) -> bool:
+        """Run until the machine reads 8 bytes at a linear address, or stops otherwise; return whether it timed out."""
+        packet = f"3,{address:x},8"
+        if self._rsp.ask_all([f"Z{packet}"]) != ["OK"]:
+            raise StubError(f"the gdb stub can't set a watchpoint at {address:#x}")
+        with cleaned_up(lambda: self._clear_stopped([f"z{packet}"])):
+            try:
+                return self._resume(timeout)
+            finally:
+                self.stop()
+
+    def _clear_stopped(self, packets: Sequence[str]) -> None:
+        if not self._rsp.running:
+            self._rsp.ask_all(packets)
+
+    def _halt(self, run: Callable[[], bool], addresses: Collection[int] = ()) -> Halt:
+        """Run the machine, unless it is dead, and find out why it stopped."""
         if (death := self.death()) is not None:
             return death
         try:
-            timed_out = self._run(addresses, timeout)
+            timed_out = run()
         except NotConnected as error:
             return self._gone(str(error))
         return self.death() or self._judge(addresses, timed_out=timed_out)
