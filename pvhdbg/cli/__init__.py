@@ -3,6 +3,7 @@
 options   the commands and their options. Start here
 boot_options  the options of the commands that start QEMU or gdb
 teaching_options  the options of the commands that teach
+parser    argparse, with exceptions instead of exits
 values    parse the values of options
 command/  one file for each command
 matrix    several boots in parallel, for `check`

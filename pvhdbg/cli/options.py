@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import argparse
 import os
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import pvhdbg
 from pvhdbg.abi.text import printable
 from pvhdbg.boot.stop import stages
 from pvhdbg.cli import encoding, teaching_options
 from pvhdbg.cli.boot_options import KERNEL, launch, launch_several, symbols, timeout, tools
-from pvhdbg.cli.result import HelpText
+from pvhdbg.cli.parser import HelpFormatter, Parser
 from pvhdbg.cli.values import seconds_or_0
 from pvhdbg.errors import UserError
 from pvhdbg.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-
-vars(argparse)["_"] = str  # never translate argparse's messages: it would import `locale`, which takes 2 ms
 
 
 class Command(NamedTuple):
@@ -39,39 +35,8 @@ class Command(NamedTuple):
     is_mixed: bool = False
 
 
-class HelpFormatter(argparse.RawDescriptionHelpFormatter):
-    """A formatter that makes help 100 columns wide. argparse makes one for each argument that is added to a parser."""
-
-    def __init__(self, prog: str, columns: int = 100) -> None:
-        super().__init__(prog, width=columns - 2)
-
-
 ASCII = "--ascii"
 _RECORDING = "a recording, written by `pvhdbg dump -o FILE`"
-
-
-class Parser(argparse.ArgumentParser):
-    """An ArgumentParser that raises exceptions and prints nothing itself."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UserError(message, f"see `{self.prog} --help`")
-
-    def format_usage(self) -> str:
-        self._fit_terminal()
-        return super().format_usage()
-
-    def format_help(self) -> str:
-        self._fit_terminal()
-        return super().format_help()
-
-    def _fit_terminal(self) -> None:
-        """Make help at most 100 columns wide, even on a wider terminal."""
-        from shutil import get_terminal_size
-
-        self.formatter_class = partial(HelpFormatter, columns=min(100, get_terminal_size().columns))
-
-    def _print_message(self, message: str, _file: object = None) -> NoReturn:
-        raise HelpText(message)
 
 
 def _session(parser: argparse.ArgumentParser) -> None:
@@ -364,17 +329,6 @@ def parser_of(name: str) -> Parser:
     parser = Parser(f"pvhdbg {name}", description=f"{text[0].upper()}{text[1:]}.", formatter_class=HelpFormatter)
     COMMANDS[name].add(parser)
     return parser
-
-
-def parse_of_file(parser: Parser, words: Sequence[str]) -> argparse.Namespace:
-    """Return the options that a chapter or a lab has.
-
-    :raise UserError: for unknown or invalid options, and for those that print something instead, such as --help.
-    """
-    try:
-        return parser.parse_args(words)
-    except HelpText as text:
-        raise UserError("an option that only prints something") from text
 
 
 def _ascii(parser: argparse.ArgumentParser) -> None:

@@ -58,6 +58,8 @@ def typed(words: object) -> str:
         (["--timeout", "nan"], "argument --timeout: must be greater than 0 and less than 1000000: 'nan'"),
         (["--timeout", "soon"], "argument --timeout: invalid number: 'soon'"),
         (["one", "two"], "unrecognized arguments: two"),
+        (["-i", "one", "--initrd", "two"], "argument -i/--initrd: given more than once"),
+        (["-m", "1G", "--stage", "entry", "-m1G"], "argument -m/--memory: given more than once"),
         (["--", "--nonsense"], "QEMU exited with status 1: --nonsense: invalid option"),
         (["--", "-daemonize"], "-daemonize: cannot be passed after `--`"),
         (["--", "-smp", "2", "-kernel", "x"], "-kernel: pvhdbg sets this option itself"),

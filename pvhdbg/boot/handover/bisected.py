@@ -8,15 +8,19 @@ from pvhdbg.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from pvhdbg.boot.handover.differences import Difference
-    from pvhdbg.boot.record.document import Outcome
+    from pvhdbg.boot.record.document import LostWrite, Outcome
 
 
 class End(NamedTuple):
-    """How a kernel ended with a handover. `name` is that of the VMM, or the path of the recording."""
+    """How a kernel ended with a handover. `name` is that of the VMM, or the path of the recording.
+
+    `lost_write` is what the guest wrote where the VMM has no memory, which is a failure too; None if it did not.
+    """
 
     name: str
     outcome: Outcome
     has_failed: bool
+    lost_write: LostWrite | None = None
 
 
 class Bisected(NamedTuple):

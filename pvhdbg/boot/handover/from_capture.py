@@ -180,10 +180,21 @@ def cpu_state(entry: Capture) -> tuple[CpuState, list[str]]:
         idtr=_table(registers, "idtr"),
         general={name: (registers.get(name) or 0) % _4G for name in _GENERAL},
     )
-    names = ", ".join(missing)
-    return cpu, [
-        f"{names} not in the recording, or not loadable: as the ABI requires, or as after a reset"
-    ] if missing else []
+    return cpu, [*_cleared_flags(registers), *_missing(missing)]
+
+
+def _missing(names: Sequence[str]) -> Iterator[str]:
+    if names:
+        why = "not in the recording, or not loadable: as the ABI requires, or as after a reset"
+        yield f"{', '.join(names)} {why}"
+
+
+def _cleared_flags(registers: Mapping[str, int | None]) -> Iterator[str]:
+    """Yield the flags with which the code that hands over could not continue."""
+    eflags = registers.get("eflags") or 0
+    names = [name for name, bit in (("TF", _TF), ("VM", _VM)) if eflags & bit]
+    if names:
+        yield f"{' and '.join(names)} of EFLAGS cleared: the code that hands over could not continue with it"
 
 
 def _loadable_segments(registers: Mapping[str, int | None]) -> dict[str, Segment]:

@@ -142,7 +142,8 @@ def _copy_memmap(capture: Capture, info: StartInfo, behavior: KernelBehavior, pa
     size = max((count - 1) * stride + BootE820Entry.SIZE, 0)
     table = 0
     if count:
-        table = _accessed_paddr(behavior, info.memmap_paddr, size, ("the memory map", "start_info.memmap_paddr"))
+        what = ("the memory map", "start_info.memmap_paddr")
+        table = _accessed_paddr(behavior, info.memmap_paddr, size, what, count * stride)
     raw = capture.bytes_at(table, count * stride)
     page.blamed_field = "start_info.memmap_entries"
     page.put_entries(raw and b"".join(raw[at : at + 20] for at in range(0, len(raw), stride)), count)
@@ -226,10 +227,13 @@ def _module(
     return None if raw is None else ModlistEntry(raw, entry_paddr)
 
 
-def _accessed_paddr(behavior: KernelBehavior, paddr: int, size: int, what: tuple[str, str]) -> int:
+def _accessed_paddr(
+    behavior: KernelBehavior, paddr: int, size: int, what: tuple[str, str], whole: int | None = None
+) -> int:
     """Return the physical address that the kernel really accesses when it reads `size` bytes at `paddr`.
 
-    `what` has a name for these bytes and the path of the field that points to them.
+    `what` has a name for these bytes and the path of the field that points to them. `whole` is the size with the
+    reserved bytes at the end, which the kernel does not read.
 
     :raise DeathPredicted: if not all bytes are mapped: at this point of the boot, a page fault is fatal.
     """
@@ -238,7 +242,7 @@ def _accessed_paddr(behavior: KernelBehavior, paddr: int, size: int, what: tuple
     accessed = behavior.early.accessed_paddr(paddr, size)
     if accessed is None:
         name, field = what
-        span, limit = f"{paddr:#x}-{paddr + size:#x}", f"{behavior.early.limit:#x}"
+        span, limit = f"{paddr:#x}-{paddr + (whole or size):#x}", f"{behavior.early.limit:#x}"
         raise DeathPredicted(
             PAGE_FAULT, f"the kernel reads {name} at {span}, but its early page tables end at {limit}", field
         )

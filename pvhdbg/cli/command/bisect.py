@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from pvhdbg.boot.handover.differences import Difference
     from pvhdbg.boot.handover.handover import HandoverSource
-    from pvhdbg.boot.record.document import Outcome
     from pvhdbg.cli.progress import Progress
 
 MOST_BOOTS = 200
@@ -91,7 +90,7 @@ class _Pair(NamedTuple):
 def _search(boots: _Boots, names: tuple[str, str], sources: list[HandoverSource]) -> Bisected:
     first, second = sources
     pairs = [_Pair(names[0], first, second), _Pair(names[1], second, first)]
-    ends = [End(pair.name, *boots.run(pair.mixed(), pair.name)) for pair in pairs]
+    ends = [boots.run(pair.mixed(), pair.name) for pair in pairs]
     if ends[0].has_failed and not ends[1].has_failed:
         ends, pairs = ends[::-1], pairs[::-1]
     works, fails = ends
@@ -103,7 +102,7 @@ def _search(boots: _Boots, names: tuple[str, str], sources: list[HandoverSource]
     def fails_with(taken: Collection[int]) -> bool:
         label = ", ".join(differences[index].path for index in sorted(taken))
         try:
-            return boots.run(pairs[0].mixed(taken), label)[1]
+            return boots.run(pairs[0].mixed(taken), label).has_failed
         except UserError:  # parts of the two handovers would overlap in memory
             return False
 
@@ -130,8 +129,8 @@ class _Boots:
             running.Watch(check.SECONDS, to_console=True) if options.watch is None else running.watch_of(options)
         )
 
-    def run(self, source: MixedHandover, label: str) -> tuple[Outcome, bool]:
-        """Boot with a handover. Return how the kernel ended, and whether it failed. `label` is for the progress line.
+    def run(self, source: MixedHandover, label: str) -> End:
+        """Boot with a handover. Return how the kernel ended. `label` names the handover, also in the progress line.
 
         :raise KeyboardInterrupt: if the user interrupted the boot.
         """
@@ -142,7 +141,9 @@ class _Boots:
             document = running.run_or_interrupt(session, self._last, None, self._watch)
         if source.mixture is not None:
             self.differences[label] = source.mixture.differences
-        return document.outcome, bool(running.status_of(document.outcome, self._last))
+        lost = document.machine.vmm.lost_write if document.machine.vmm else None
+        has_failed = lost is not None or bool(running.status_of(document.outcome, self._last))
+        return End(label, document.outcome, has_failed, lost)
 
     def stop_early(self, works: End, fails: End) -> None:
         """From now on, run only to the stage after the last one that the failing guest reached.

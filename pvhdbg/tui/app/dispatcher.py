@@ -15,6 +15,7 @@ from prompt_toolkit.document import Document
 from pvhdbg.errors import PvhdbgError
 from pvhdbg.lazy_pattern import pattern
 from pvhdbg.tui.app import actions, mouse, prompt
+from pvhdbg.tui.app.colors import use_colors
 from pvhdbg.tui.app.files import saved, settings
 from pvhdbg.tui.app.files.settings import Settings
 from pvhdbg.tui.app.popups import panel
@@ -170,7 +171,8 @@ class Dispatcher:
         if not name:
             return
         lines = self._ui.lines()
-        content = saved.svg(lines, name) if name.lower().endswith(".svg") else saved.text(lines)
+        is_picture = name.lower().endswith(".svg")
+        content = saved.svg(lines, name, has_colors=use_colors()) if is_picture else saved.text(lines)
         try:
             with Path(name).expanduser().open("x", encoding="utf-8") as file:
                 file.write(content)

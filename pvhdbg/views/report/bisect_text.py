@@ -42,7 +42,10 @@ def _heading(found: Bisected, count: int) -> str:
 
 
 def _end(end: End) -> str:
-    return f"{printable(end.name)} {'fails' if end.has_failed else 'works'}: {run_text.outcome(end.outcome)}"
+    lost = (
+        "" if end.lost_write is None else f"; it wrote to {end.lost_write.paddr:#x}, where there is no memory (PVH937)"
+    )
+    return f"{printable(end.name)} {'fails' if end.has_failed else 'works'}: {run_text.outcome(end.outcome)}{lost}"
 
 
 def _difference(item: Difference) -> str:

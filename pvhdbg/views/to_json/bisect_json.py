@@ -31,7 +31,8 @@ def dumps(found: Bisected) -> str:
 
 
 def _end(end: End) -> document_json.Json:
-    return {"name": end.name, "has_failed": end.has_failed, "outcome": document_json.outcome(end.outcome)}
+    outcome, lost = document_json.outcome(end.outcome), document_json.lost_write(end.lost_write)
+    return {"name": end.name, "has_failed": end.has_failed, "outcome": outcome, **lost}
 
 
 def _differences(found: Sequence[Difference]) -> list[document_json.Json]:

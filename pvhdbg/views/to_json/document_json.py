@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pvhdbg.abi.boot_params import BootParams
     from pvhdbg.abi.segments.table import Entry
     from pvhdbg.abi.start_info import StartInfo
-    from pvhdbg.boot.record.document import Document, MachineFacts, Outcome, VmmFacts, Watched
+    from pvhdbg.boot.record.document import Document, LostWrite, MachineFacts, Outcome, VmmFacts, Watched
     from pvhdbg.boot.record.trace import Trace
     from pvhdbg.boot.stop.capture import Capture, CodeRow, Hypercall, MapRecord, MemoryMap, Module, Text
     from pvhdbg.image.facts import ImageFacts
@@ -110,12 +110,14 @@ def machine(facts: MachineFacts) -> Json:
 
 def _vmm(facts: VmmFacts) -> Json:
     known = {"name": facts.name, "version": facts.version, "differs": list(facts.differs)}
-    if (lost := facts.lost_write) is None:
-        return known
-    return {
-        **known,
-        "lost_write": {"paddr": lost.paddr, "hex": lost.data.hex(), "rip": lost.rip, "symbol": lost.symbol},
-    }
+    return {**known, **lost_write(facts.lost_write)}
+
+
+def lost_write(lost: LostWrite | None) -> Json:
+    """Return the key of the guest's first lost write; nothing if there was none."""
+    if lost is None:
+        return {}
+    return {"lost_write": {"paddr": lost.paddr, "hex": lost.data.hex(), "rip": lost.rip, "symbol": lost.symbol}}
 
 
 def stop(capture: Capture, findings: Sequence[Finding] = ()) -> Json:

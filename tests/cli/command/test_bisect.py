@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 NO_IDT = tiny._DIE[:7]
 DIE_IF_ESP_IS_0 = bytes.fromhex("85e4 7509") + tiny._DIE
+PUSH_FIRST = bytes.fromhex("53")
 DIE_IF_ESP_AND_ESI_ARE_0 = bytes.fromhex("89e0 09f0 7509") + tiny._DIE
 RELOAD_DS = NO_IDT + bytes.fromhex("b810000000 8ed8")
 QUICK = ("--watch", "0.05")
@@ -82,6 +83,20 @@ def test_a_stack_pointer_of_0_is_named(tmp_path: Path) -> None:
         assert counts.endswith(" differences between the handovers, 6 boots")
         assert "the kernel fails with this difference alone:" == heading
         assert re.fullmatch(r"  registers\.rsp: 0x7b[0-9a-f]0 -> 0x0 with no memory below 4 GiB", cause)
+
+
+def test_a_write_that_the_vmm_loses_is_a_failure_although_the_guest_lives(tmp_path: Path) -> None:
+    kernel = guest(tmp_path / "kernel", PUSH_FIRST)
+    done = pvhdbg("diff", "--bisect", "qemu", "firecracker", kernel, *QUICK, "--", *QBOOT)
+    document = pvhdbg("diff", "--bisect", "qemu", "firecracker", kernel, *QUICK, "--format", "json").document
+    works, fails = done.out.splitlines()[:2]
+
+    assert (0, "") == (done.status, done.err)
+    assert works.startswith("qemu works: done: reached bootparams")
+    assert fails.startswith("firecracker fails: done: reached bootparams")
+    assert fails.endswith("; it wrote to 0xfffffffc, where there is no memory (PVH937)")
+    assert done.out.splitlines()[-1].startswith("  registers.rsp: ")
+    assert [None, 0xFFFFFFFC] == [end.get("lost_write", {}).get("paddr") for end in document["handovers"]]
 
 
 def test_two_differences_that_kill_only_together_are_named(tmp_path: Path) -> None:

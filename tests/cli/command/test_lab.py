@@ -102,6 +102,14 @@ def test_the_number_of_answers_is_checked_before_anything_starts(capsys: pytest.
     assert "this lab takes one kernel" in lab(capsys, "check", status=2)
 
 
+def test_a_word_for_a_lab_that_takes_options_is_no_file(capsys: pytest.CaptureFixture[str]) -> None:
+    lab(capsys, "start", "4")
+    told = lab(capsys, "check", "5", status=2)
+
+    assert "error: 5: no such file, and not an option" in told
+    assert "hint: this lab takes options such as --set, or recordings of its boots; see `pvhdbg lab start 4`" in told
+
+
 def test_a_recording_cannot_be_opened_with_other_boot_data(capsys: pytest.CaptureFixture[str]) -> None:
     lab(capsys, "start", "10")
 

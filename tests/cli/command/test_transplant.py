@@ -115,6 +115,16 @@ def test_a_recording_without_the_segments_gets_those_of_the_abi(tmp_path: Path) 
     )
 
 
+def test_flags_with_which_the_handover_could_not_continue_are_cleared_with_a_note(tmp_path: Path) -> None:
+    with_flags = changed(tmp_path / "run.json", lambda stop: stop["registers"].update(eflags=0x20102))
+    done, entry = transplanted(with_flags)
+    plain, _ = transplanted(RECORDINGS_DIR / "teaching-guest.json")
+    note = "TF and VM of EFLAGS cleared: the code that hands over could not continue with it"
+
+    assert 2 == entry["registers"]["eflags"]
+    assert [True, False] == [note in notes(run) for run in (done, plain)]
+
+
 @pytest.mark.parametrize("name", ["cs", "ds", "ss", "tr", "ldt"])
 def test_a_segment_that_no_cpu_loads_is_replaced(tmp_path: Path, name: str) -> None:
     broken = changed(tmp_path / "run.json", lambda stop: stop["registers"].update({f"{name}.flags": 0x400F00}))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from os.path import lexists
 from typing import TYPE_CHECKING
 
 from pvhdbg import guest
+from pvhdbg.abi.text import printable
 from pvhdbg.boot.record import document as doc
 from pvhdbg.cli.command import who
 from pvhdbg.cli.command.picture import is_recording
@@ -43,6 +45,7 @@ def launch_options(lab: Lab, words: Sequence[str], options: argparse.Namespace) 
     from pvhdbg.cli.options import parser_of
 
     parser = parser_of("lab")
+    parser.is_merging = True
     own = _parsed_own(lab, words)
     student = options.words[1:] if options.action in ("check", "open", "grade") else ["check"]
     merged = parser.parse_intermixed_args([*lab.options, *student, *words])
@@ -53,9 +56,11 @@ def launch_options(lab: Lab, words: Sequence[str], options: argparse.Namespace) 
 
 
 def _parsed_own(lab: Lab, words: Sequence[str]) -> argparse.Namespace:
-    from pvhdbg.cli.options import parse_of_file, parser_of
+    from pvhdbg.cli.options import parser_of
+    from pvhdbg.cli.parser import parse_of_file
 
     parser = parser_of("lab")
+    parser.is_merging = True
     plain = parser.parse_args(["check"])
     try:
         own = parse_of_file(parser, ["check", *lab.options, *words])
@@ -92,6 +97,8 @@ def documents(lab: Lab, paths: Sequence[Path], options: argparse.Namespace) -> d
         )
     if len(paths) > 1:
         raise UserError("this lab takes options", _see(lab))
+    if paths and not lexists(paths[0]):
+        raise UserError(f"{printable(str(paths[0]))}: no such file, and not an option", _takes(lab))
     found = {}
     for name, words in {FIRST_BOOT: (), **lab.boots}.items():
         launch = launch_options(lab, words, options)
@@ -112,6 +119,13 @@ def _boot(launch: argparse.Namespace) -> Document:
         from pvhdbg.cli import running
 
         return running.run_or_interrupt(session, None, waiting)
+
+
+def _takes(lab: Lab) -> str:
+    """Return a hint that says what the student can hand in."""
+    if lab.has_own_kernel:
+        return "name the file that you built"
+    return f"this lab takes options such as --set, or recordings of its boots; {_see(lab)}"
 
 
 def _see(lab: Lab) -> str:

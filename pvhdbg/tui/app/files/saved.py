@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.tui.app.colors import COLORS
+from pvhdbg.tui.app.colors import plain as without_colors
 from pvhdbg.tui.lines.line import plain
 
 if TYPE_CHECKING:
@@ -41,8 +42,8 @@ def text(lines: Sequence[Line]) -> str:
     return "".join(f"{plain(line).rstrip()}\n" for line in lines)
 
 
-def svg(lines: Sequence[Line], title: str) -> str:
-    """Return the lines as a picture."""
+def svg(lines: Sequence[Line], title: str, *, has_colors: bool = True) -> str:
+    """Return the lines as a picture. Without colors, it has bold, reversed, italic and underlined text."""
     columns = max(len(plain(line)) for line in lines)
     width, height = columns * _CELL_WIDTH + 2 * _MARGIN, len(lines) * _CELL_HEIGHT + 2 * _MARGIN
     head = (
@@ -52,13 +53,13 @@ def svg(lines: Sequence[Line], title: str) -> str:
         "<style>text { white-space: pre; }</style>\n"  # browsers do not let all text inherit xml:space
         f'<rect width="{width}" height="{height}" rx="6" fill="{_BACKGROUND}"/>\n'
     )
-    return head + "".join(_line(line, number) for number, line in enumerate(lines)) + "</svg>\n"
+    return head + "".join(_line(line, number, has_colors=has_colors) for number, line in enumerate(lines)) + "</svg>\n"
 
 
-def _line(line: Line, number: int) -> str:
+def _line(line: Line, number: int, *, has_colors: bool) -> str:
     parts, column = [], 0
     for style, text in line:
-        parts.append(_run(look(style), text, column, number))
+        parts.append(_run(_look(style, has_colors=has_colors), text, column, number))
         column += len(text)
     return "".join(parts)
 
@@ -79,10 +80,10 @@ def _run(style: Look, text: str, column: int, number: int) -> str:
     return (box if style.reverse else "") + drawn
 
 
-def look(style: str) -> Look:
+def _look(style: str, *, has_colors: bool) -> Look:
     """Return the style that the classes of a fragment add up to."""
-    words = " ".join(COLORS.get(name.removeprefix("class:"), "") for name in style.split()).split()
-    return reduce(_with_word, words, Look())
+    words = " ".join(COLORS.get(name.removeprefix("class:"), "") for name in style.split())
+    return reduce(_with_word, (words if has_colors else without_colors(words)).split(), Look())
 
 
 def _with_word(style: Look, word: str) -> Look:

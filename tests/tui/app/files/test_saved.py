@@ -7,6 +7,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from pvhdbg.tui.app.files import saved
 from tests.tui.apps import SIZES, show
 
 
@@ -37,6 +38,22 @@ def test_the_saved_picture_has_the_text_of_the_screen(tmp_path: Path, monkeypatc
 
     assert "0x336ec578" in drawn
     assert "pvh_start_info at" in drawn
+
+
+@pytest.mark.parametrize(("no_color", "colors"), [("", True), ("1", False)])
+def test_the_picture_has_colors_only_if_the_screen_has(
+    no_color: str, colors: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NO_COLOR", no_color)
+    with show() as tui:
+        tui.keys("S", "Enter")
+        tui.wait("saved: pvhdbg-prepare-start_info.svg")
+
+    picture = ET.fromstring((tmp_path / "pvhdbg-prepare-start_info.svg").read_text(encoding="utf-8"))
+    fills = {item.get("fill") for item in picture.iter()} - {None, saved._FOREGROUND, saved._BACKGROUND}
+
+    assert colors == bool(fills)
 
 
 def test_a_file_is_never_overwritten_and_an_error_is_one_message(
