@@ -11,8 +11,7 @@ bindings       prompt_toolkit's key bindings
 windows        the layout of prompt_toolkit's windows
 mouse          what a click and the wheel do
 files          the files that the screen writes: settings, and the saved screen
-body           a prompt_toolkit window that draws lines
-changed_rows   draws the changed rows of a frame in place of prompt_toolkit
+render         how lines come onto the terminal
 prompt         the prompt's history and completion
 prompt_label   the text before the prompt
 first_picture  the first screen, drawn before prompt_toolkit is imported

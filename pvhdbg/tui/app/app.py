@@ -18,11 +18,12 @@ from prompt_toolkit.filters import Condition
 
 from pvhdbg.tui.app import style
 from pvhdbg.tui.app.bindings import bindings
-from pvhdbg.tui.app.changed_rows import draw_changed_rows
 from pvhdbg.tui.app.dispatcher import Dispatcher
 from pvhdbg.tui.app.files import settings
 from pvhdbg.tui.app.popups import searched
 from pvhdbg.tui.app.prompt_label import prompt_label
+from pvhdbg.tui.app.render.changed_rows import draw_changed_rows
+from pvhdbg.tui.app.render.renderer import BodyRenderer
 from pvhdbg.tui.app.tour import place
 from pvhdbg.tui.app.windows import Windows
 from pvhdbg.tui.draw import frame, legend
@@ -70,10 +71,20 @@ def use_terminal() -> None:
 
 
 class _Application(Application[None]):
-    """An application with one empty buffer for all panes.
+    """An application with one empty buffer for all panes, which draws at once.
 
     While a pane has the focus, prompt_toolkit would create a new buffer each time it asks for the current one.
     """
+
+    def invalidate(self) -> None:
+        """Draw next in the event loop, whose thread calls this: before the timers of the key, and without waking it."""
+        if self.is_running and self.loop is not None and not self._invalidated:
+            self._invalidated = True
+            self.loop.call_soon(self._draw)
+
+    def _draw(self) -> None:
+        self._invalidated = False
+        self._redraw()
 
     @cached_property
     def _no_buffer(self) -> Buffer:
@@ -193,6 +204,8 @@ class Tui:
             full_screen=True,
             mouse_support=Condition(lambda: self.dispatcher.has_mouse),
         )
+        bodies = (self.windows.body, self.windows.legend)
+        application.renderer = BodyRenderer(application.renderer, bodies, self.windows.shown_beside_bodies)
         application.ttimeoutlen = NETWORK_TIMEOUT if "SSH_CONNECTION" in os.environ else ESCAPE_TIMEOUT
         application.timeoutlen = SEQUENCE_TIMEOUT
         application.key_processor.before_key_press += self._forget_message

@@ -17,8 +17,8 @@ from prompt_toolkit.mouse_events import MouseEventType
 from prompt_toolkit.widgets import SearchToolbar
 
 from pvhdbg.tui.app import prompt
-from pvhdbg.tui.app.body import Body
 from pvhdbg.tui.app.prompt_label import prompt_label
+from pvhdbg.tui.app.render.body import Body
 from pvhdbg.tui.draw import legend
 from pvhdbg.tui.screen import state
 
@@ -69,12 +69,23 @@ class Windows:
         if not self.layout.has_focus(target):
             self.layout.focus(target)
 
+    def shown_beside_bodies(self) -> tuple[object, ...] | None:
+        """Return what the windows between the bodies show; None while there is a menu or a search."""
+        if self.line.complete_state is not None or self.layout.is_searching:
+            return None
+        self.line.load_history_if_not_yet_loaded()  # as prompt_toolkit does when it draws the line
+        entry = self._screen().entry
+        return (self._label(), self.line.document, entry and entry.kind, self.entry.document)
+
+    def _label(self) -> str:
+        return prompt_label(self._screen()._replace(clock=time.monotonic()))
+
     def _layout(self) -> Layout:
         is_entering = Condition(lambda: self._screen().entry is not None)
         search = SearchToolbar()
         line = _PromptControl(
             self.line,
-            input_processors=[BeforeInput(lambda: prompt_label(self._screen()._replace(clock=time.monotonic())))],
+            input_processors=[BeforeInput(self._label)],
             search_buffer_control=search.control,
             preview_search=True,
             focus=lambda: self._act("focus-prompt"),

@@ -18,9 +18,14 @@ from prompt_toolkit import renderer
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from prompt_toolkit.data_structures import Point
     from prompt_toolkit.layout.screen import Char, Screen
+    from prompt_toolkit.output import ColorDepth, Output
+    from prompt_toolkit.styles import Attrs
 
     Row = Mapping[int, Char]
+    Pieces = list[tuple[int, str, str]]
+    """Parts of a row: column, style, text."""
 
 _PARAMETERS = (
     *("app", "output", "screen", "current_pos", "color_depth", "previous_screen", "last_style", "is_done"),
@@ -46,16 +51,18 @@ def _draw(compare: Callable[..., object], *values: object, **named: object) -> o
     if before is None or arguments["is_done"] or arguments["previous_width"] != size.columns:
         return compare(**arguments)
     changed = [row for row in range(size.rows) if screen.data_buffer.get(row) != before.data_buffer.get(row)]
-    pieces = {row: _pieces(screen.data_buffer[row], before.data_buffer[row], size.columns) for row in changed}
-    _write({row: parts for row, parts in pieces.items() if parts is not None}, arguments)
+    pieces = {row: pieces_of(screen.data_buffer[row], before.data_buffer[row], size.columns) for row in changed}
+    known = {row: parts for row, parts in pieces.items() if parts is not None}
+    attributes, depth = arguments["attrs_for_style_string"], arguments["color_depth"]
+    write(known, arguments["output"], attributes, depth, arguments["current_pos"])
     left = [row for row, parts in pieces.items() if parts is None]
     arguments |= {"screen": _with_rows(screen, left), "previous_screen": _with_rows(before, left), "last_style": None}
     return compare(**arguments)
 
 
-def _pieces(row: Row, before: Row, width: int) -> list[tuple[int, str, str]] | None:
+def pieces_of(row: Row, before: Row, width: int) -> Pieces | None:
     """Return the pieces of a row that differ, as (column, style, text); None if not every cell is one column wide."""
-    pieces: list[tuple[int, str, str]] = []
+    pieces: Pieces = []
     start, end, style, text = 0, -1, "", ""
     cells = _cells_of(width)
     for column in compress(range(width), map(is_not, cells(row), cells(before))):
@@ -75,14 +82,15 @@ def _cells_of(width: int) -> Callable[[Row], tuple[Char, ...]]:
     return itemgetter(*range(width)) if width > 1 else lambda row: (row[0],)
 
 
-def _write(rows: Mapping[int, list[tuple[int, str, str]]], arguments: Mapping[str, Any]) -> None:
-    """Write pieces of rows, and put the cursor back."""
-    output, position = arguments["output"], arguments["current_pos"]
+def write(
+    rows: Mapping[int, Pieces], output: Output, attributes: Mapping[str, Attrs], depth: ColorDepth, position: Point
+) -> None:
+    """Write pieces of rows, and put the cursor back to its position. The cursor is hidden then."""
     output.hide_cursor()
     for row, pieces in rows.items():
         for column, style, text in pieces:
             output.cursor_goto(row + 1, column + 1)
-            output.set_attributes(arguments["attrs_for_style_string"][style], arguments["color_depth"])
+            output.set_attributes(attributes[style], depth)
             output.write(text)
     output.reset_attributes()
     output.cursor_goto(position.y + 1, position.x + 1)

@@ -16,7 +16,7 @@ from prompt_toolkit.mouse_events import MouseButton, MouseEventType
 from pvhdbg.tui.app import mouse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from prompt_toolkit.layout.mouse_handlers import MouseHandlers
     from prompt_toolkit.layout.screen import Screen, WritePosition
@@ -57,6 +57,7 @@ class Body(Window):
         rows = _body_rows if height is None else height
         super().__init__(_Focusable() if focusable else DummyControl(), height=rows)
         self.size = (0, 0)
+        self._lines: list[Line] = []
         self._draw = draw
         self._used = on_mouse
         self._left = self._top = 0
@@ -73,12 +74,20 @@ class Body(Window):
         left, top = self._left, self._top = write_position.xpos, write_position.ypos
         width, height = self.size = write_position.width, write_position.height
         screen.visible_windows_to_write_positions[self] = write_position
-        for row, line in enumerate(self._draw(width, height)[:height], top):
+        self._lines = self._draw(width, height)[:height]
+        for row, line in enumerate(self._lines, top):
             screen.data_buffer[row].update(_cells(tuple(line), left))
         screen.height = max(screen.height, top + height)
         handlers = dict.fromkeys(range(left, left + width), self._on_mouse)
         for row in range(top, top + height):  # prompt_toolkit's own method sets one cell at a time
             mouse_handlers.mouse_handlers[row].update(handlers)
+
+    def changed_rows(self) -> dict[int, Mapping[int, Char]]:
+        """Draw the lines again where they were drawn last. Return the cells of those that changed, by row."""
+        width, height = self.size
+        before, self._lines = self._lines, self._draw(width, height)[:height]
+        pairs = enumerate(zip(self._lines, before, strict=True), self._top)
+        return {row: _cells(tuple(line), self._left) for row, (line, drawn) in pairs if line != drawn}
 
     def _on_mouse(self, event: MouseEvent) -> None:
         kind = _KINDS.get(event.event_type)

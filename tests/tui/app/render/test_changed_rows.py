@@ -16,7 +16,7 @@ from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.output.vt100 import Vt100_Output
 from prompt_toolkit.styles import DummyStyleTransformation, Style
 
-from pvhdbg.tui.app import changed_rows
+from pvhdbg.tui.app.render import changed_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,0 +1,6 @@
+"""How lines come onto the terminal.
+
+body          a prompt_toolkit window that draws lines
+changed_rows  draws the changed rows of a frame in place of prompt_toolkit
+renderer      draws the lines of the bodies alone if nothing else has changed
+"""
