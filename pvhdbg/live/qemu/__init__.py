@@ -7,6 +7,7 @@ carrier         the file that QEMU boots in place of a kernel that pvhdbg loads 
 process         the QEMU process: start it, kill it, report its exit
 qmp             send a command to QEMU's monitor
 snapshots       save the machine's state, and go back to it
+snapshot_file   the file that holds the snapshots
 serial          the guest's serial console
 firmware        which firmware boots a microvm
 xen             QEMU with a real Xen, which starts the kernel

@@ -50,9 +50,6 @@ MOST_MEMORY = 2 << 30
 Measured with Linux 6.1 on two busy cores, to save / to load: 512 MiB 47-94 / 62 ms, 2 GiB 123-181 / 96-103 ms,
 4 GiB 139-198 / 74-101 ms, 8 GiB 272-341 / 142-155 ms.
 """
-DRIVE = "pvhdbg-snapshots"
-"""The drive that holds the snapshots. The guest does not see it. Its file is in TMPDIR, without a name."""
-_SNAPSHOT_DRIVE = ("-drive", f"driver=null-co,size=1M,if=none,id={DRIVE},snapshot=on")
 
 
 class QemuOptions(NamedTuple):
@@ -83,7 +80,7 @@ class QemuOptions(NamedTuple):
 
 
 class Channels(NamedTuple):
-    """The file descriptors that QEMU inherits: the listening UNIX sockets `gdb` and `qmp`, the pipe `serial`."""
+    """The file descriptors that QEMU inherits: the listening UNIX sockets `gdb` and `qmp`, and the pipe `serial`."""
 
     gdb: int
     qmp: int
@@ -130,7 +127,6 @@ def command_line(options: QemuOptions, channels: Channels) -> list[str]:
             raise UserError(message, _SET_BY_PVHDBG[name])
         if name in _UNSUPPORTED:
             raise UserError(f"{argument}: cannot be passed after `--`", _UNSUPPORTED[name])
-    snapshots = _SNAPSHOT_DRIVE if options.no_snapshots is None else ()
     return [
         options.binary,
         *("-nodefaults", "-no-user-config", "-display", "none"),
@@ -142,7 +138,6 @@ def command_line(options: QemuOptions, channels: Channels) -> list[str]:
         *("-mon", "chardev=pvhdbg-qmp,mode=control"),
         *("-chardev", f"file,id=pvhdbg-serial,path=/proc/self/fd/{channels.serial}"),
         *("-serial", "chardev:pvhdbg-serial"),
-        *snapshots,
         *options.args,
     ]
 

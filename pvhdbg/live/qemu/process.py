@@ -11,7 +11,7 @@ from functools import cached_property
 from io import FileIO
 from typing import TYPE_CHECKING
 
-from pvhdbg.live.qemu import working_folder
+from pvhdbg.live.qemu import snapshot_file, working_folder
 from pvhdbg.live.qemu.options import Channels, QemuOptions, command_line
 from pvhdbg.live.qemu.serial import Serial
 from pvhdbg.live.system import exit_report
@@ -60,6 +60,8 @@ class Qemu:
             ours, theirs = map(FileIO, os.pipe(), ("rb", "wb"))
             on_failure.callback(ours.close)
             on_failure.callback(self._remove_sockets)
+            self._snapshot_file = None if options.no_snapshots else snapshot_file.create(folder)
+            on_failure.callback(self._close_snapshot_file)
             with theirs, _listening(self.gdb_path) as gdb, _listening(self._qmp_path) as qmp:
                 channels = Channels(gdb.fileno(), qmp.fileno(), theirs.fileno())
                 cwd = working_folder.choose(options, folder)
@@ -81,9 +83,8 @@ class Qemu:
                 stdout=subprocess.DEVNULL,
                 stderr=stderr,
                 cwd=cwd,
-                pass_fds=channels,
+                pass_fds=[*channels, *([self._snapshot_file.fileno()] if self._snapshot_file else [])],
                 process_group=group,
-                env={**os.environ, "TMPDIR": str(self._folder)} if self.options.no_snapshots is None else None,
             )
 
     @property
@@ -159,7 +160,8 @@ class Qemu:
         """The snapshots of the machine. Do not use them if `options.no_snapshots` has a reason why there are none."""
         from pvhdbg.live.qemu.snapshots import Snapshots
 
-        return Snapshots(self._qmp_path)
+        assert self._snapshot_file is not None  # noqa: S101  see above
+        return Snapshots(self._qmp_path, self._snapshot_file)
 
     def death(self, timeout: float = 0.0) -> Halt | None:
         """Wait up to `timeout` seconds for QEMU to end, and return how it ended. None if it still runs."""
@@ -195,7 +197,12 @@ class Qemu:
         self._process.wait()
         self.serial.close()
         self._close_events()
+        self._close_snapshot_file()
         self._remove_sockets()
+
+    def _close_snapshot_file(self) -> None:
+        if self._snapshot_file is not None:
+            self._snapshot_file.close()
 
     def _remove_sockets(self) -> None:
         for path in (self.gdb_path, self._qmp_path):

@@ -10,7 +10,7 @@ import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from qemu.qmp import QMPClient, QMPError
+from qemu.qmp import ExecuteError, QMPClient, QMPError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 logging.getLogger("qemu.qmp").addHandler(logging.NullHandler())
 
 Client = QMPClient
+Refused = ExecuteError
 _JOB = "pvhdbg"
 
 

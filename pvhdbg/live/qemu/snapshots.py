@@ -1,7 +1,7 @@
 """Snapshots of the machine: its memory and devices, kept by QEMU in a file that has no name.
 
-The file belongs to a drive without a guest device and with QEMU's option `snapshot=on`, so QEMU creates it in TMPDIR
-and unlinks it at once. QMP's jobs name only this drive: HMP's `savevm` would also write into the user's disk images.
+No guest device uses the block node of this file, and QMP's jobs name only this node: HMP's `savevm` would also write
+into the user's disk images.
 """
 
 from __future__ import annotations
@@ -9,45 +9,55 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pvhdbg.live.qemu import qmp
-from pvhdbg.live.qemu.options import DRIVE
+from pvhdbg.live.qemu.snapshot_file import size_on_disk
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection
+    from io import FileIO
     from pathlib import Path
 
 
 _TIMEOUT = 60.0
 _PRELAUNCH = "prelaunch"
+_NODE = "pvhdbg-snapshots"
+_UNCACHED = {"no-flush": True}
+_WAYS = ("io_uring", "threads")
+"""How QEMU may access the file, the fastest first. Containers and some kernels forbid io_uring.
+
+QEMU reads and writes a snapshot in pieces of 32 KiB. With `threads`, each piece goes to another thread and back.
+"""
 
 
 class Snapshots:
-    """The snapshots of one QEMU, by tag. `qmp_path` is the path of its QMP socket.
+    """The snapshots of one QEMU, by tag. `qmp_path` is the path of its QMP socket, and `file` holds the snapshots.
 
-    All methods raise OSError with QEMU's message if QEMU is gone or refuses. The guest must be stopped.
+    QEMU has inherited the descriptor of `file`. All methods raise OSError with QEMU's message if QEMU is gone or
+    refuses. The guest must be stopped.
     """
 
-    def __init__(self, qmp_path: Path) -> None:
+    def __init__(self, qmp_path: Path, file: FileIO) -> None:
         self._qmp_path = qmp_path
-        self._node: str | None = None
+        self._file = file
+        self._is_open = False
 
     def save(self, tag: str, outdated: Collection[str] = ()) -> int:
         """Delete the outdated snapshots, whose space is used again, and take one. Return how many bytes all take."""
 
-        async def work(client: qmp.Client) -> int:
-            node = await self._find_node(client)
+        async def work(client: qmp.Client) -> None:
+            if not self._is_open:
+                await self._open(client)
             for old in outdated:
-                await qmp.job(client, "snapshot-delete", {"tag": old, "devices": [node]})
-            await qmp.job(client, "snapshot-save", {"tag": tag, "vmstate": node, "devices": [node]})
-            return int((await _drive(client))["image"].get("actual-size", 0))
+                await qmp.job(client, "snapshot-delete", {"tag": old, "devices": [_NODE]})
+            await qmp.job(client, "snapshot-save", {"tag": tag, "vmstate": _NODE, "devices": [_NODE]})
 
-        return int(self._run(work))
+        self._run(work)
+        return size_on_disk(self._file)
 
     def load(self, tag: str) -> None:
         """Restore the machine. A machine that died must have been reset before."""
 
         async def work(client: qmp.Client) -> None:
-            node = await self._find_node(client)
-            await qmp.job(client, "snapshot-load", {"tag": tag, "vmstate": node, "devices": [node]})
+            await qmp.job(client, "snapshot-load", {"tag": tag, "vmstate": _NODE, "devices": [_NODE]})
 
         self._run(work)
 
@@ -67,23 +77,24 @@ class Snapshots:
 
         self._run(work)
 
-    async def _find_node(self, client: qmp.Client) -> str:
-        """Return the name of the drive's block node, which QEMU chose."""
-        if self._node is None:
-            self._node = str((await _drive(client))["node-name"])
-        return self._node
+    async def _open(self, client: qmp.Client) -> None:
+        """Let QEMU open the file.
+
+        :raise QMPError: if it can't.
+        """
+        path = f"/proc/self/fd/{self._file.fileno()}"
+        for way in _WAYS:
+            file = {"driver": "file", "filename": path, "aio": way, "cache": _UNCACHED}
+            try:
+                await client.execute(
+                    "blockdev-add", {"driver": "qcow2", "node-name": _NODE, "cache": _UNCACHED, "file": file}
+                )
+            except qmp.Refused:
+                if way == _WAYS[-1]:
+                    raise
+            else:
+                self._is_open = True
+                return
 
     def _run(self, work: Any) -> Any:  # noqa: ANN401 - JSON
         return qmp.run(self._qmp_path, work, _TIMEOUT)
-
-
-async def _drive(client: qmp.Client) -> Mapping[str, Any]:
-    """Return what QEMU says about our drive.
-
-    :raise OSError: if there is no such drive.
-    """
-    drives: Any = await client.execute("query-block")
-    for entry in drives:
-        if entry["device"] == DRIVE and "inserted" in entry:
-            return dict(entry["inserted"])
-    raise OSError("QEMU has no drive for snapshots")

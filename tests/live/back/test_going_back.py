@@ -15,7 +15,7 @@ from pvhdbg.boot.stop import stages
 from pvhdbg.errors import UserError
 from pvhdbg.live.back.going_back import RewindableDebuggee
 from pvhdbg.live.debuggee.debuggee import Debuggee
-from pvhdbg.live.qemu import process
+from pvhdbg.live.qemu import process, snapshots
 from tests.live.back.conftest import Start, state_of
 from tests.live.conftest import Boot
 
@@ -169,10 +169,33 @@ def test_the_file_of_the_snapshots_has_no_name(at_prepare: Start) -> None:
         with suppress(FileNotFoundError):  # QEMU opens and closes files while it runs
             files.append(os.readlink(descriptors / name))  # noqa: PTH115
 
-    assert [True] == [
-        path.endswith(" (deleted)") for path in files if path.startswith(f"{debuggee.machine.folder}/vl.")
-    ]
+    inherited_and_opened = 2
+    assert inherited_and_opened == files.count(f"{debuggee.machine.folder}/snapshots (deleted)")
     assert ["gdb", "gdb.stderr", "qemu.stderr", "qmp"] == sorted(os.listdir(debuggee.machine.folder))  # noqa: PTH208
+
+
+def test_where_the_fastest_way_to_the_file_is_forbidden_another_one_is_used(
+    at_prepare: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshots, "_WAYS", ("forbidden", "threads"))
+    debuggee = at_prepare()
+    prepare = state_of(debuggee)
+    debuggee.next_stage()
+
+    debuggee.back(None)
+
+    assert prepare == state_of(debuggee)
+
+
+def test_if_qemu_cannot_open_the_file_its_reason_is_reported(
+    at_prepare: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshots, "_WAYS", ("forbidden",))
+    debuggee = at_prepare()
+
+    with pytest.raises(UserError, match=r"^can't go back: .*forbidden"):
+        debuggee.back(None)
+    assert "bootparams" == debuggee.next_stage().stage
 
 
 def test_without_snapshots_the_reason_is_reported(at_prepare: Start) -> None:
@@ -181,7 +204,8 @@ def test_without_snapshots_the_reason_is_reported(at_prepare: Start) -> None:
 
     with pytest.raises(UserError, match=r"^can't go back: snapshots are off \(--snapshots off\)$"):
         debuggee.back(None)
-    assert "pvhdbg-snapshots" not in debuggee.machine.qemu.argv
+    descriptors = Path(f"/proc/{debuggee.machine.qemu.pid}/fd")
+    assert not any("snapshots" in os.readlink(descriptors / name) for name in os.listdir(descriptors))  # noqa: PTH115, PTH208
 
 
 def test_without_space_the_session_runs_without_snapshots(at_prepare: Start, monkeypatch: pytest.MonkeyPatch) -> None:
