@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.boot.run.image_match import runs_on_xen
 from pvhdbg.boot.run.xen_domains import KernelRunner
-from pvhdbg.errors import SymbolMissing
+from pvhdbg.errors import SymbolMissing, TargetError
 from pvhdbg.target.base import ELSEWHERE, HIT, TIMEOUT, Halt, ReturnRunner
 
 if TYPE_CHECKING:
@@ -55,7 +55,10 @@ class SlowPageRunner(KernelRunner):
             return halt
         if halt.message:
             return halt._replace(kind=ELSEWHERE)
-        halt = runner.run_to_return(timeout)
+        try:
+            halt = runner.run_to_return(timeout)
+        except TargetError:  # gdb may not be able to set the watchpoint
+            return None
         return None if halt.kind in (HIT, TIMEOUT) and halt.rip not in addresses else halt
 
     def _slow_functions(self, addresses: Collection[int]) -> Collection[int]:

@@ -55,7 +55,7 @@ class OwnMachine(GdbMachine):
         from pvhdbg.target.mi.mi_runner import MiRunner
 
         self.target = MiTarget(self.gdb, symbols, runs_xen=qemu.runs_xen)
-        self.runner = MiRunner(self.gdb, self.target, qemu)
+        self.runner = MiRunner(self.gdb, self.target, qemu, has_slow_pages=qemu.options.accel == "tcg")
 
     def wait_ready(self, timeout: float = 60.0) -> None:
         """Wait until gdb is connected. `timeout` is in seconds.

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.errors import NotConnected, PvhdbgError, TargetError
 from pvhdbg.lazy_pattern import pattern
-from pvhdbg.target.base import KVM_BREAKPOINTS, RESET_VECTOR, RESET_VECTOR_PADDR
+from pvhdbg.target.base import ELSEWHERE, HIT, KVM_BREAKPOINTS, RESET_VECTOR, RESET_VECTOR_PADDR
 from pvhdbg.target.mi.client import MiError
 from pvhdbg.target.monitor import DEATHS
 from pvhdbg.target.stub import StubRunner
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from pvhdbg.target.base import Halt, Target
     from pvhdbg.target.mi.client import Mi, Stop
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # QEMU's stub reports QEMU's run states as signals. In these two states, the guest is dead.
 _FATAL = {"SIGQUIT": "shutdown", "SIGABRT": "internal-error"}
-_NUMBER = pattern(r'\bbkpt=\{number="([0-9]+)"')
+_NUMBER = pattern(r'\b(?:bkpt|hw-rwpt)=\{number="([0-9]+)"')
 _NOT_INSERTED = pattern(r"Cannot insert breakpoint ([0-9]{1,9})\b")
 _DISABLED = "is disabled: gdb can't insert a software breakpoint at an address that is not mapped. Use hbreak or F9"
 _STOP_TIMEOUT, _STOP_RETRY = 5.0, 0.05
@@ -47,8 +47,10 @@ class MiRunner(StubRunner):
         *,
         may_reset: bool = False,
         run_state: str | None = None,
+        has_slow_pages: bool = False,
     ) -> None:
         super().__init__(target, hypervisor)
+        self.has_slow_pages = has_slow_pages
         self._may_reset = may_reset
         self._mi = mi
         self._run_state = run_state
@@ -56,11 +58,23 @@ class MiRunner(StubRunner):
         self._remarks: list[str] = []
 
     def _run_for(self, addresses: Collection[int], timeout: float) -> Halt:
+        return self._halt(lambda: self._arm(addresses), addresses, timeout)
+
+    def run_to_return(self, timeout: float) -> Halt:
+        """See ReturnRunner. Only `ret` reads the return address, so a watchpoint for reads stops the machine there."""
+        self._interrupted = False
+        address = self._target.register("rsp")
+        halt = self._halt(lambda: self._arm_read(address), (), timeout)
+        has_returned = halt.kind == ELSEWHERE and self._target.register("rsp") > address
+        return halt._replace(kind=HIT, message="") if has_returned else halt
+
+    def _halt(self, arm: Callable[[], list[str]], addresses: Collection[int], timeout: float) -> Halt:
+        """Run the machine, unless it is dead, and find out why it stopped."""
         if (death := self.death()) is not None:
             return death
         with self._mi.suppress_output(), self.break_on_reset(len(addresses)):
             try:
-                timed_out = self._run(addresses, timeout)
+                timed_out = self._run(arm, timeout)
             except TargetError:
                 if (death := self.death()) is not None:
                     return death
@@ -108,20 +122,23 @@ class MiRunner(StubRunner):
         remarks, self._remarks = self._remarks, []
         return remarks
 
-    def _run(self, addresses: Collection[int], timeout: float) -> bool:
-        """Run until the machine stops; return whether it timed out. A breakpoint that gdb can't insert is disabled."""
+    def _run(self, arm: Callable[[], list[str]], timeout: float) -> bool:
+        """Run until the machine stops; return whether it timed out. A breakpoint that gdb can't insert is disabled.
+
+        `arm` sets breakpoints, and returns their numbers.
+        """
         try:
-            return self._run_once(addresses, timeout)
+            return self._run_once(arm, timeout)
         except MiError as error:
             match = _NOT_INSERTED.search(str(error))
             if match is None or match[1] in self._own_breakpoints:
                 raise
         self._mi.wait(self._mi.send(f"-break-disable {match[1]}"))
         self._remarks.append(f"breakpoint {match[1]} {_DISABLED}")
-        return self._run(addresses, timeout)
+        return self._run(arm, timeout)
 
-    def _run_once(self, addresses: Collection[int], timeout: float) -> bool:
-        numbers = self._own_breakpoints = self._arm(addresses)
+    def _run_once(self, arm: Callable[[], list[str]], timeout: float) -> bool:
+        numbers = self._own_breakpoints = arm()
         try:
             resumed = self._mi.send("-exec-continue")
             self._mi.wait(resumed)
@@ -150,6 +167,10 @@ class MiRunner(StubRunner):
             self._disarm(numbers)
             raise
         return numbers
+
+    def _arm_read(self, address: int) -> list[str]:
+        """Set a watchpoint for reads of a return address; return its number."""
+        return _NUMBER.findall(self._mi.wait(self._mi.send(f"-break-watch -r *(long*){address:#x}")).line)
 
     def _disarm(self, numbers: list[str]) -> None:
         if numbers:  # without numbers, gdb would delete all breakpoints, including the user's

@@ -10,17 +10,20 @@ import pytest
 
 from pvhdbg.boot.run.slow_page import CLEARS_BSS, SlowPageRunner
 from pvhdbg.image.load import open_kernel
+from pvhdbg.live.debuggee.own_machine import OwnMachine
 from pvhdbg.live.debuggee.stub_machine import StubMachine
-from pvhdbg.target.base import DIED, HIT, INTERRUPTED, TIMEOUT, TRIPLE_FAULT
+from pvhdbg.live.gdb import console
+from pvhdbg.live.qemu.options import QemuOptions
+from pvhdbg.target.base import DIED, ELSEWHERE, HIT, INTERRUPTED, TIMEOUT, TRIPLE_FAULT, ReturnRunner
 from tests import tiny
 from tests.image.builder import ENTRY
-from tests.live.runs import booted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from pvhdbg.target.base import Halt
+    from tests.live.runs import Either
 
 _PAGE = 0xFFF
 _IN_PAGE = ENTRY + 0xF00
@@ -28,8 +31,15 @@ _IN_PAGE = ENTRY + 0xF00
 
 
 @pytest.fixture
-def machine() -> Iterator[StubMachine]:
+def stub_machine() -> Iterator[StubMachine]:
     with StubMachine() as made:
+        yield made
+
+
+@pytest.fixture(params=[StubMachine, OwnMachine])
+def machine(request: pytest.FixtureRequest) -> Iterator[Either]:
+    """A machine that is asked directly, or through gdb."""
+    with request.param() as made:
         yield made
 
 
@@ -54,14 +64,17 @@ def packets(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return sent
 
 
-def runner_of(machine: StubMachine, path: Path, folder: Path) -> SlowPageRunner:
-    booted(machine, path, {})
+def runner_of(machine: Either, path: Path, folder: Path) -> SlowPageRunner:
+    machine.boot(QemuOptions(str(path)))
+    machine.wait_ready()
     kernel = open_kernel(str(path), folder)
     machine.target.symbols = kernel.symbols
+    assert isinstance(machine.runner, ReturnRunner)
+    assert machine.runner.has_slow_pages
     return SlowPageRunner(machine.target, machine.runner, lambda: kernel.facts, lambda: machine.target)
 
 
-def tiny_runner(machine: StubMachine, folder: Path, elf: bytes) -> SlowPageRunner:
+def tiny_runner(machine: Either, folder: Path, elf: bytes) -> SlowPageRunner:
     path = folder / "tiny.elf"
     path.write_bytes(elf)
     return runner_of(machine, path, folder)
@@ -78,10 +91,10 @@ def breakpoints_while_running(packets: list[str], watched: str) -> set[int]:
 
 
 def test_linux_clears_its_bss_without_a_breakpoint_in_that_page(
-    vmlinux_61: Path, machine: StubMachine, packets: list[str], tmp_path: Path
+    vmlinux_61: Path, stub_machine: StubMachine, packets: list[str], tmp_path: Path
 ) -> None:
-    runner = runner_of(machine, vmlinux_61, tmp_path)
-    symbol = machine.target.symbol
+    runner = runner_of(stub_machine, vmlinux_61, tmp_path)
+    symbol = stub_machine.target.symbol
     start_kernel, clear_bss = symbol("start_kernel"), symbol(CLEARS_BSS)
     halt = runner.run_to([start_kernel], 60)
     watched = [packet for packet in packets if packet.startswith("Z3")]
@@ -95,48 +108,80 @@ def test_linux_clears_its_bss_without_a_breakpoint_in_that_page(
 
 
 def test_a_breakpoint_in_another_page_needs_no_stop(
-    vmlinux_612: Path, machine: StubMachine, packets: list[str], tmp_path: Path
+    vmlinux_612: Path, stub_machine: StubMachine, packets: list[str], tmp_path: Path
 ) -> None:
-    runner = runner_of(machine, vmlinux_612, tmp_path)
-    start_kernel = machine.target.symbol("start_kernel")
+    runner = runner_of(stub_machine, vmlinux_612, tmp_path)
+    start_kernel = stub_machine.target.symbol("start_kernel")
     halt = runner.run_to([start_kernel], 60)
 
-    assert start_kernel & ~_PAGE != machine.target.symbol(CLEARS_BSS) & ~_PAGE
+    assert start_kernel & ~_PAGE != stub_machine.target.symbol(CLEARS_BSS) & ~_PAGE
     assert (HIT, start_kernel) == (halt.kind, halt.rip)
     assert 1 == sum(packet == "vCont;c" for packet in packets)
 
 
-def test_the_return_itself_may_be_the_goal(machine: StubMachine, tmp_path: Path) -> None:
+def test_gdb_stops_at_the_return_and_keeps_no_watchpoint(vmlinux_61: Path, tmp_path: Path) -> None:
+    with OwnMachine() as machine:
+        runner = runner_of(machine, vmlinux_61, tmp_path)
+        start_kernel, clear_bss = map(machine.target.symbol, ("start_kernel", CLEARS_BSS))
+        assert (HIT, clear_bss) == machine.runner.run_to([clear_bss], 60)[:2]
+        stack = machine.target.register("rsp")
+        assert isinstance(machine.runner, ReturnRunner)
+        halt = machine.runner.run_to_return(60)
+        after = machine.target.register("rsp"), machine.target.register("rip")
+        left = console.run(machine.gdb, "info breakpoints", lambda: None)
+        reached = runner.run_to([start_kernel], 60)
+
+    assert (HIT, stack + 8, halt.rip) == (halt.kind, *after)
+    assert left.startswith("No breakpoints or watchpoints")
+    assert (HIT, start_kernel) == (reached.kind, reached.rip)
+
+
+@pytest.mark.parametrize("users", ["hbreak *{clear_bss}", "set can-use-hw-watchpoints 0", "set language ada"])
+def test_what_the_user_tells_gdb_does_not_lose_the_stage(vmlinux_61: Path, tmp_path: Path, users: str) -> None:
+    with OwnMachine() as machine:
+        runner = runner_of(machine, vmlinux_61, tmp_path)
+        start_kernel, clear_bss = map(machine.target.symbol, ("start_kernel", CLEARS_BSS))
+        console.run(machine.gdb, users.format(clear_bss=hex(clear_bss)), lambda: None)
+        halts = [runner.run_to([start_kernel], 60)]
+        if users.startswith("hbreak"):
+            halts.append(runner.run_to([start_kernel], 60))
+
+    assert (HIT, start_kernel) == (halts[-1].kind, halts[-1].rip)
+    assert [(ELSEWHERE, clear_bss, "breakpoint 1")] * (len(halts) - 1) == [
+        (halt.kind, halt.rip, halt.message) for halt in halts[:-1]
+    ]
+
+
+def test_the_return_itself_may_be_the_goal(machine: Either, tmp_path: Path) -> None:
     runner = tiny_runner(machine, tmp_path, tiny.returning(symbol=CLEARS_BSS))
     halt = runner.run_to([tiny.RETURNS_TO], 30)
 
     assert (HIT, tiny.RETURNS_TO) == (halt.kind, halt.rip)
 
 
-def test_a_guest_that_dies_before_the_return_has_died(machine: StubMachine, tmp_path: Path) -> None:
+def test_a_guest_that_dies_before_the_return_has_died(machine: Either, tmp_path: Path) -> None:
     runner = tiny_runner(machine, tmp_path, tiny.dying(name=CLEARS_BSS))
     halt = runner.run_to([_IN_PAGE], 30)
 
     assert (DIED, TRIPLE_FAULT) == (halt.kind, halt.how)
 
 
-def test_a_guest_that_never_returns_times_out(machine: StubMachine, packets: list[str], tmp_path: Path) -> None:
+def test_a_guest_that_never_returns_times_out(machine: Either, tmp_path: Path) -> None:
     runner = tiny_runner(machine, tmp_path, tiny.waiting(name=CLEARS_BSS))
     halt = runner.run_to([_IN_PAGE], 0.5)
 
     assert TIMEOUT == halt.kind
     assert halt.rip in tiny.WAITING
-    assert any(packet.startswith("z3") for packet in packets)
 
 
-def test_it_can_be_interrupted_before_the_return(machine: StubMachine, packets: list[str], tmp_path: Path) -> None:
-    runner = tiny_runner(machine, tmp_path, tiny.waiting(name=CLEARS_BSS))
+def test_it_can_be_interrupted_before_the_return(stub_machine: StubMachine, packets: list[str], tmp_path: Path) -> None:
+    runner = tiny_runner(stub_machine, tmp_path, tiny.waiting(name=CLEARS_BSS))
     halts: list[Halt] = []
     running = threading.Thread(target=lambda: halts.append(runner.run_to([_IN_PAGE], 60)))
     running.start()
     while not (any(packet.startswith("Z3") for packet in packets) and packets[-1] == "vCont;c") and running.is_alive():
         time.sleep(0.01)
-    machine.runner.interrupt()
+    stub_machine.runner.interrupt()
     running.join()
 
     assert [INTERRUPTED] == [halt.kind for halt in halts]
