@@ -89,7 +89,7 @@ class Journey:
         self.rewrites: tuple[Rewrite, ...] = ()
         self.handed_over: HandedOver | None = None
         self.history: list[Capture] = []
-        self._calls: dict[str, ObservedCall] = {}
+        self.calls: dict[str, ObservedCall] = {}
         self._start_info_paddr: int | None = None
         self._passed_count, self._now = 0, xen_domains.IN_KERNEL
         self._last_rip: int | None = None
@@ -315,7 +315,7 @@ class Journey:
         if self.image is None:
             return max(self._passed_count, int(image_match.is_paging(self._machine)))
         self._find_calls()
-        detector = StageDetector(self.target, self.image, self.addresses(), self._name_of(rip) or "", self._calls)
+        detector = StageDetector(self.target, self.image, self.addresses(), self._name_of(rip) or "", self.calls)
         return detector.count_passed(self._done)
 
     def _capture_before_any_stage(self) -> Capture:
@@ -347,7 +347,7 @@ class Journey:
         if stage.symbol is None:
             return () if self.entry is None else (self.entry,)
         if stage.returns:
-            call = self._calls.get(stage.symbol)
+            call = self.calls.get(stage.symbol)
             return () if call is None else (call.return_vaddr,)
         return self._function_addresses(stage.symbol)
 
@@ -357,7 +357,7 @@ class Journey:
 
     def _run_to(self, stage: Stage, timeout: float) -> Halt:
         deadline = time.monotonic() + timeout
-        if stage.returns and stage.symbol is not None and stage.symbol not in self._calls:
+        if stage.returns and stage.symbol is not None and stage.symbol not in self.calls:
             halt = self._run_to_function(stage.symbol, timeout)
             if halt.kind != HIT or halt.message:
                 return halt._replace(kind=ELSEWHERE) if halt.kind == HIT else halt
@@ -378,22 +378,22 @@ class Journey:
         halt = Halt(HIT, rip) if rip in addresses else self._runner.run_to(addresses, timeout)
         if halt.kind == HIT:
             with self._reading():
-                self._calls[symbol] = observe(self.target, self.addresses())
+                self.calls[symbol] = observe(self.target, self.addresses())
         return halt
 
     def remember_call(self, symbol: str) -> None:
         """Remember the call of the function at whose first instruction the machine is, so that its return is known."""
         with self._reading(), suppress(TargetError):
-            self._calls[symbol] = observe(self.target, self.addresses())
+            self.calls[symbol] = observe(self.target, self.addresses())
 
     def _find_calls(self) -> None:
         """Find the calls of functions whose beginning the guest passed unobserved."""
         if self.image is None or not image_match.is_kernel_running(self._machine, self.image):
             return
-        unknown = {stage.symbol for stage in self.stages_ahead() if stage.symbol} - self._calls.keys()
+        unknown = {stage.symbol for stage in self.stages_ahead() if stage.symbol} - self.calls.keys()
         with self._reading(), suppress(TargetError):
             search = StackSearch(self.target, self.image, self.addresses(), self._name_of)
-            self._calls |= search.calls({symbol: self._function_addresses(symbol) for symbol in unknown})
+            self.calls |= search.calls({symbol: self._function_addresses(symbol) for symbol in unknown})
 
     def addresses(self) -> Addresses:
         """Return the translation of addresses at this moment."""

@@ -32,6 +32,12 @@ def save(journey: Journey) -> SavedJourney:
     return SavedJourney(tuple(journey.history), _copied(attributes))
 
 
+def forget_last_capture(journey: Journey) -> None:
+    """Forget the last capture and the call that was observed there, because the machine is now before it."""
+    rsp = journey.history.pop().registers.get("rsp")
+    journey.calls = {symbol: call for symbol, call in journey.calls.items() if call.slot_vaddr != rsp}
+
+
 def _copied(attributes: Mapping[str, object]) -> Mapping[str, object]:
     """Copy the lists and dictionaries, because the journey changes its own."""
     return {name: value.copy() if isinstance(value, list | dict) else value for name, value in attributes.items()}

@@ -147,7 +147,7 @@ class RewindableDebuggee(Debuggee):
         self.session.went_back(moment, undone)
         is_dead = here.halt.kind == DIED
         if here.stage is not None or is_dead:
-            self.journey.history.pop()
+            saved_journey.forget_last_capture(self.journey)
         words = "back at the instruction that killed the guest" if is_dead else "back by one instruction"
         return self.position()._replace(remark=words if hlt is None else "back at the hlt that halted the guest")
 

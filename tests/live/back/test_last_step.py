@@ -166,6 +166,7 @@ def test_a_step_back_from_a_stage_follows_jumps_from_function_to_function(at_pre
         position = debuggee.step_back()
 
         assert (position.symbol or "").startswith(function)
+        assert stage == debuggee.journey.stages_ahead()[0].name
         debuggee.resume("stepi")
         assert (stage, at_stage) == (debuggee.position().stage, state_of(debuggee))
 
