@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.boot.stop.protocols import AS_IS, PROTOCOLS
 from pvhdbg.cli import vmm
-from pvhdbg.cli.values import jobs, machines, name, seconds, shard, size
+from pvhdbg.cli.values import Default, jobs, machines, name, seconds, shard, size
 from pvhdbg.live.qemu.options import DEFAULT_APPEND
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def _boot_options(boot: argparse._ArgumentGroup, *, several: bool = False) -> No
     boot.add_argument(
         "-a",
         "--append",
-        default=DEFAULT_APPEND,
+        default=Default(DEFAULT_APPEND),
         metavar="STRING",
         help=f"set the kernel command line [{DEFAULT_APPEND}]",
     )
@@ -102,7 +102,12 @@ def _start_options(boot: argparse._ArgumentGroup) -> None:
 
 def _machine_options(machine: argparse._ArgumentGroup) -> None:
     machine.add_argument(
-        "-m", "--memory", type=size, default="512M", metavar="SIZE", help="set the size of guest memory [512M]"
+        "-m",
+        "--memory",
+        type=size,
+        default=Default("512M"),
+        metavar="SIZE",
+        help="set the size of guest memory [512M]",
     )
     machine.add_argument(
         "--accel", choices=("tcg", "kvm"), default="tcg", help="emulate the CPU (tcg) or use KVM [tcg]"

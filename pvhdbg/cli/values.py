@@ -40,6 +40,12 @@ def name(text: str) -> str:
     return text
 
 
+class Default(str):
+    """The default value of an option. A user may type the same text, which is then not the default."""
+
+    __slots__ = ()
+
+
 def size(text: str) -> str:
     if re.fullmatch("0+[KMGTkmgt]?", text):
         raise argparse.ArgumentTypeError(f"must be greater than 0: {text!r}")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pvhdbg.boot.record.document import ram_size
+from pvhdbg.cli.values import Default
 from pvhdbg.errors import GuestError, UserError
 from pvhdbg.live.qemu import options as qemu_defaults
 from pvhdbg.live.qemu import xen
@@ -22,7 +23,7 @@ NO_SNAPSHOTS = "QEMU takes no snapshots of a machine with an IOMMU, which Xen ne
 _LEAST_MEMORY = 576 << 20
 """With less memory, Xen 4.17 starts no dom0."""
 _HINT = "pass Xen's xen-4.17-amd64.gz with --xen-image"
-_DEFAULT_MACHINE, _DEFAULT_MEMORY = "microvm", "512M"
+_DEFAULT_MACHINE = "microvm"
 
 
 def unpacked_xen(options: argparse.Namespace, folder: Path) -> XenImage:
@@ -68,7 +69,7 @@ def _check_options(options: argparse.Namespace) -> None:
     for option in (option for option, is_given in given.items() if is_given):
         raise UserError(f"{option}: --xen already sets the machine, the CPU and the handover", f"leave out {option}")
     size = ram_size(options.memory)
-    if size is not None and size < _LEAST_MEMORY and options.memory != _DEFAULT_MEMORY:
+    if size is not None and size < _LEAST_MEMORY and not isinstance(options.memory, Default):
         raise UserError(f"-m {options.memory}: too little memory for Xen and a dom0 of 512 MiB", "use -m 576M or more")
 
 
@@ -90,8 +91,8 @@ def qemu_options(options: argparse.Namespace, facts: ImageFacts, image: XenImage
     return qemu_defaults.QemuOptions(
         kernel=str(kernel),
         initrd=None if options.initrd is None else str(options.initrd),
-        append=xen.DEFAULT_APPEND if options.append == qemu_defaults.DEFAULT_APPEND else options.append,
-        memory=xen.DEFAULT_MEMORY if options.memory == _DEFAULT_MEMORY else options.memory,
+        append=xen.DEFAULT_APPEND if isinstance(options.append, Default) else options.append,
+        memory=xen.DEFAULT_MEMORY if isinstance(options.memory, Default) else options.memory,
         machine=xen.MACHINE,
         cpu=xen.CPU,
         binary=options.qemu or "qemu-system-x86_64",

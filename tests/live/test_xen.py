@@ -146,6 +146,14 @@ def test_options_that_xen_sets_itself_are_refused(words: list[str]) -> None:
     assert f"pvhdbg: error: {words[0]} {words[1]}: --xen already sets the machine" in done.err
 
 
+@pytest.mark.parametrize("memory", ["512M", "500M"])
+def test_too_little_memory_is_refused_also_if_it_is_the_default_without_xen(memory: str) -> None:
+    done = pvhdbg("dump", "--xen", "-m", memory)
+
+    assert (2, "") == (done.status, done.out)
+    assert f"pvhdbg: error: -m {memory}: too little memory for Xen" in done.err
+
+
 def test_what_is_no_xen_is_refused_in_one_line(tmp_path: Path, grub_image: Path) -> None:
     """GRUB's image is a 32-bit ELF file, as Xen's is, but QEMU starts it by PVH."""
     (tmp_path / "garbage.gz").write_bytes(b"garbage" * 1000)
