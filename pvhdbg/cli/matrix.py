@@ -60,7 +60,12 @@ def run(options: argparse.Namespace) -> tuple[list[Run], bool]:
 
 def _command(options: argparse.Namespace, number: int, count: int) -> list[str]:
     """Return the command for one boot: the user's own, as a shard with only this boot."""
-    own = [*options.words, "--format", "json", "--shard", f"{number + 1}/{count}"]
+    from argparse import ArgumentParser
+
+    replaced = ArgumentParser(add_help=False)  # an option can be given only once
+    for option in ("--format", "--shard"):
+        replaced.add_argument(option)
+    own = [*replaced.parse_known_args(options.words)[1], "--format", "json", "--shard", f"{number + 1}/{count}"]
     return [*_PVHDBG, *own, *(["--", *options.qemu_args] if options.qemu_args else [])]
 
 
