@@ -258,9 +258,16 @@ def _preflight(options: argparse.Namespace, kernel: Kernel) -> Preflight:
     if preflight.fatal and not options.force:
         refused = kernel._replace(facts=preflight.apply_to(kernel.facts))
         loadable = preflight_file(kernel.facts, machine._replace(loads_file=True), kernel.symbols)
-        advice = "" if loadable.fatal else ", or let pvhdbg load the file with --load"
+        advice = _advice(kernel.facts.profile.needs_xen, can_be_loaded=not loadable.fatal)
         raise _refusal(kernel.facts.path, preflight, _refused_run(options, refused), advice)
     return preflight
+
+
+def _advice(needs_xen: str, *, can_be_loaded: bool) -> str:
+    """Return what the user can do about a file that QEMU does not load, to end a hint."""
+    if not can_be_loaded:
+        return ""
+    return f", or let pvhdbg load the file with --load{f' (QEMU is not Xen: {needs_xen})' if needs_xen else ''}"
 
 
 def _size(path: Path | None) -> int | None:

@@ -10,7 +10,7 @@ from pvhdbg.image.facts import parse_facts
 from pvhdbg.image.file import Buffer, open_file
 from pvhdbg.image.preflight import MULTIBOOT, PVH, Machine, Preflight, preflight
 from pvhdbg.image.verdicts.verdict import FATAL, WARNING
-from tests.image.builder import CODE, E_ENTRY, ENTRY, elf, load, note, notes, raw_note
+from tests.image.builder import CODE, E_ENTRY, ENTRY, Symbol, elf, load, note, notes, raw_note, symbol_sections
 from tests.image.crafted import BUILD_ID, CRAFTED, GOOD, MULTIBOOT1, UD2, WALL, Crafted
 from tests.image.real_qemu import entered, run_qemu
 
@@ -329,6 +329,14 @@ def test_a_linux_without_the_note_gets_its_config_option_as_hint() -> None:
     (verdict,) = predict(elf([load(CODE + b"Linux version 6.1.0 (me)")])).verdicts
 
     assert ("no-note", "build the kernel with CONFIG_PVH=y") == (verdict.slug, verdict.hint)
+
+
+def test_a_linux_that_has_lost_the_note_is_not_asked_to_be_built_again() -> None:
+    symbols = symbol_sections([Symbol("xen_prepare_pvh", ENTRY, 16)])
+    (verdict,) = predict(elf([load(CODE + b"Linux version 6.1.0 (me)")], symbols)).verdicts
+
+    assert "no-note" == verdict.slug
+    assert verdict.hint.startswith("keep the notes when stripping or converting the file: this kernel was built with")
 
 
 def test_real_kernels_get_no_verdicts(debian_vmlinux: Path) -> None:

@@ -97,6 +97,14 @@ def test_the_error_for_an_unknown_machine_type_or_cpu_says_how_to_list_them() ->
     assert "list them with: qemu-system-x86_64 -cpu help" == cpu.hint
 
 
+def test_a_64_bit_kernel_in_a_qemu_for_32_bit_guests_is_named() -> None:
+    error = failure(TEACHING._replace(binary="qemu-system-i386"))
+
+    assert (UserError, "qemu-system-i386 can't load a 64-bit kernel", "use qemu-system-x86_64 (--qemu)") == described(
+        error
+    )
+
+
 @pytest.mark.parametrize(
     ("options", "kind", "words"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -167,6 +168,9 @@ def _value_of(capture: Capture, key: str) -> _Value:
 def _compare(before: _Value, after: _Value) -> Iterator[Change]:
     if before.value == after.value:
         return
+    if _is_notes(before.value) and _is_notes(after.value):
+        yield from _compare_notes(before, after)
+        return
     old, new = _children(before.value), _children(after.value)
     if old is None or new is None:
         yield Change(after.path, before.shown(), after.shown(), after.fields or before.fields)
@@ -175,6 +179,35 @@ def _compare(before: _Value, after: _Value) -> Iterator[Change]:
         yield from _compare(before.child(suffix, old), after.child(suffix, new))
     if isinstance(before.value, BootParams) and isinstance(after.value, BootParams):
         yield from _compare_uncounted(before.value, after.value, after.path)
+
+
+def _is_notes(value: object) -> bool:
+    return isinstance(value, tuple) and bool(value) and isinstance(value[0], Note)
+
+
+def _compare_notes(before: _Value, after: _Value) -> Iterator[Change]:
+    """Compare notes of the same owner and type: linkers put them in different orders.
+
+    An index in a path is that in the second run, or in the first for a note that the second run lacks.
+    """
+    old, new = _by_kind(before.value), _by_kind(after.value)
+    for kind, (index, _) in (old | new).items():
+        (_, was), (_, now) = old.get(kind, _NO_NOTE), new.get(kind, _NO_NOTE)
+        path = f"{after.path}[{index}]"
+        yield from _compare(_Value(path, was, before.missing), _Value(path, now, after.missing))
+
+
+_NO_NOTE = (0, None)
+
+
+def _by_kind(notes: Any) -> dict[tuple[str, int, int], tuple[int, Note]]:  # noqa: ANN401 - _is_notes has checked it
+    """Return each note and its index, by its owner, its type, and how many such notes precede it."""
+    found: dict[tuple[str, int, int], tuple[int, Note]] = {}
+    counts: Counter[tuple[str, int]] = Counter()
+    for index, note in enumerate(notes):
+        found[note.owner, note.type, counts[note.owner, note.type]] = (index, note)
+        counts[note.owner, note.type] += 1
+    return found
 
 
 def _suffixes(before: object, old: _Children, after: object, new: _Children) -> Iterable[str]:

@@ -10,7 +10,7 @@ from pvhdbg.errors import UserError
 from pvhdbg.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from pvhdbg.boot.stop.capture import Capture
 
@@ -23,6 +23,12 @@ MOST_MODULES, MOST_ENTRIES, MOST_E820_ENTRIES = 64, 512, 203
 
 A guest can claim thousands of them, and each takes time. Linux reads at most 128 entries of the memory map.
 """
+_LISTS = {
+    "modules": "this boot has no module; pass one with -i FILE",
+    "memory_map.entries": "this boot has no memory map",
+    "e820_table": _FORMS,
+}
+"""The lists of the boot data, each with a hint if it is empty."""
 _MOST_MEANT = 3
 """How many paths the hint after a mistake names."""
 
@@ -69,6 +75,8 @@ class Fields:
         meant = sorted(by_name, key=len) or get_close_matches(full_path(path), known, _MOST_MEANT)
         if any(is_part(full_path(path), text.split(":")[0]) for text in self.left_out):
             return f"use an index that `who` covers ({', '.join(self.left_out)})"
+        if out_of_range := _index_hint(full_path(path), known):
+            return out_of_range
         return f"did you mean {' or '.join(meant[:_MOST_MEANT])}?" if meant else _FORMS
 
     def at(self, paddr: int) -> FieldBytes | None:
@@ -81,6 +89,19 @@ class Fields:
         if field is None:
             return None
         return field.path + (f"+{paddr - field.paddr:#x}" if paddr > field.paddr else "")
+
+
+def _index_hint(path: str, known: Collection[str]) -> str | None:
+    """Return a hint about a list that is shorter than the path needs, or that this boot does not have."""
+    for name, why_none in _LISTS.items():
+        if not path.startswith(f"{name}["):
+            continue
+        count = sum(whole.startswith(f"{name}[") and whole.endswith("]") for whole in known)
+        if not count:
+            return why_none
+        if path.partition("]")[0] + "]" not in known:
+            return f"use an index from 0 to {count - 1}" if count > 1 else "use index 0: there are no others"
+    return None
 
 
 def _wholes(path: str) -> Iterator[str]:

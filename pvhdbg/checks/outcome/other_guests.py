@@ -1,4 +1,4 @@
-"""PVH930 to PVH935: why a guest that is not Linux died, from the state of the CPU and the image."""
+"""PVH930 to PVH935: why a guest, in most rules one that is not Linux, died, from the state of the CPU and the image."""
 
 from __future__ import annotations
 
@@ -40,13 +40,21 @@ def _is_fault(case: Case) -> bool:
     If its code was overwritten before the entry, its registers explain nothing. If the CPU has no long mode, that
     explains them.
     """
+    return _is_triple_fault(case) and _is_unexplained(case)
+
+
+def _is_unexplained(case: Case) -> bool:
     is_explained = is_entry_overwritten(case) or missing_long_mode(case) is not None
-    return _is_triple_fault(case) and opcode(case) != UD2 and not is_explained
+    return opcode(case) != UD2 and not is_explained
 
 
 def _is_triple_fault(case: Case) -> bool:
+    return _had_triple_fault(case) and not case.is_linux
+
+
+def _had_triple_fault(case: Case) -> bool:
     death = death_of(case)
-    return death is not None and death.is_triple_fault and not case.is_linux
+    return death is not None and death.is_triple_fault
 
 
 def _mask(case: Case) -> int:
@@ -267,13 +275,15 @@ def guest_died_outside_its_image(case: Case) -> Iterator[Defect]:
     Source: Intel SDM volume 3, 6.15.
     """
     rip, image = case.capture.rip, case.image
-    if not _is_fault(case) or image is None or rip is None or not image.segments:
+    if not (_had_triple_fault(case) and _is_unexplained(case)) or image is None or rip is None or not image.segments:
         return
     mapped = page_walk(case.capture, rip)
     paddr = None if mapped is None else mapped.paddr
-    if paddr is not None and image.to_vaddr(paddr) is not None:  # it runs at an address other than its link address
-        return
-    if image.to_vaddr(rip) is None and image.to_paddr(rip) is None:
+    if paddr is None:
+        is_outside = image.to_vaddr(rip) is None and image.to_paddr(rip) is None
+    else:  # Linux links a segment at 0, where it never runs
+        is_outside = image.to_vaddr(paddr) is None
+    if is_outside:
         why = "the guest jumped or returned to a wrong address, unless it copied code there"
         message = f"rip is {rip:#x}, outside every segment of the image: {why}."
         yield Defect("registers.rip", message, rip_paddr(case))

@@ -47,6 +47,12 @@ def _is_shifted(right: notes.RawNote, read: notes.RawNote) -> bool:
     return right.offset == read.offset and right.desc_offset != read.desc_offset
 
 
+_LOST_NOTE = (
+    "keep the notes when stripping or converting the file: this kernel was built with CONFIG_PVH=y, because it has "
+    "xen_prepare_pvh"
+)
+
+
 def _shifted(elf: Elf, scan: notes.Scan, entry: int, note: notes.RawNote) -> Verdict:
     align, read = _align_at(elf, note.offset), scan.entry or 0
     return Verdict(
@@ -199,7 +205,7 @@ def _stray(stray: Stray) -> Verdict:
 def _never_written(elf: Elf, facts: ImageFacts) -> Verdict:
     """Return the verdict on a file without the note: what kind of kernel it is instead."""
     if facts.is_linux:
-        return _no_note_at_all("build the kernel with CONFIG_PVH=y")
+        return _no_note_at_all(_LOST_NOTE if _has_pvh_code(elf) else "build the kernel with CONFIG_PVH=y")
     if find_multiboot1(elf.data):  # it has a verdict of its own
         return _no_note_at_all(_ADD_NOTE)
     if header := find_multiboot2(elf.data):
@@ -222,6 +228,14 @@ def _never_written(elf: Elf, facts: ImageFacts) -> Verdict:
             {"offset": header.offset, "searched": SEARCHED1},
         )
     return _no_note_at_all(_ADD_NOTE)
+
+
+def _has_pvh_code(elf: Elf) -> bool:
+    """Return whether the file has Linux's PVH code: the symbol table has the name of its C function."""
+    names = elf.section(b".strtab")
+    if names is None:
+        return False
+    return any(occurrences(elf.data, b"\0xen_prepare_pvh\0", names.offset, names.offset + names.size))
 
 
 def _no_note_at_all(hint: str) -> Verdict:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
+from pathlib import Path
 from resource import RLIMIT_NOFILE, getrlimit
 from typing import TYPE_CHECKING
 
@@ -68,6 +70,7 @@ _CAUSES = (
 )
 
 
+_EI_CLASS, _ELFCLASS64 = 4, b"\2"
 _EXIT_TIMEOUT = 3.0
 _CANNOT_RUN = (126, 127)
 """The exit statuses of a shell and of the dynamic linker for a program that cannot run."""
@@ -87,7 +90,7 @@ def qemu_failure(options: QemuOptions, returncode: int, message: str) -> PvhdbgE
     """
     end = f"QEMU {exit_report.describe_exit(returncode)}"
     text = f"{end}: {message}" if message else f"{end} without a message"
-    if error := _wrong_machine_or_cpu(options, returncode, message):
+    if error := _wrong_machine_or_cpu(options, returncode, message) or _wrong_class(options, message):
         return error
     for cause in _CAUSES:
         if cause.pattern.search(message):
@@ -121,6 +124,17 @@ def _wrong_machine_or_cpu(options: QemuOptions, returncode: int, message: str) -
     if not returncode and "help" in (options.machine, options.cpu):
         option = "-M" if options.machine == "help" else "-cpu"
         return UserError("pvhdbg does not list machine types and CPUs", f"{list_with} {option} help")
+    return None
+
+
+def _wrong_class(options: QemuOptions, message: str) -> UserError | None:
+    """Return an error if a QEMU for 32-bit guests was given a 64-bit kernel, for which it has no message of its own."""
+    if "elf kernel" not in message or "i386" not in Path(options.binary).name:
+        return None
+    with suppress(OSError), Path(options.kernel).open("rb") as file:
+        if file.read(_EI_CLASS + 1)[_EI_CLASS:] == _ELFCLASS64:
+            name = printable(Path(options.binary).name)
+            return UserError(f"{name} can't load a 64-bit kernel", "use qemu-system-x86_64 (--qemu)")
     return None
 
 

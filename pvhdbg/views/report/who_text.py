@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from pvhdbg.boot.who.answer import Answer, Code, WhoResult, Writer
 
 _MOST_EARLIER, _LONGEST_CHAIN, _MOST_DATA, _MOST_DETAILED = 8, 8, 16, 4
+_LONGEST_PATH = 80
+"""The width up to which a field's path widens its column. The paths are those of our own layouts."""
 NO_WRITER = "not written since the reset"
 _CHAIN, _WRITTEN_BY = "  chain    ", " <- "
 STEP = "step "
@@ -198,7 +200,7 @@ def table(answers: Sequence[Answer]) -> list[str]:
             continue
         readers = text.counted(len(answer.readers), "reader") if answer.readers else "not read"
         rows.append((printable(answer.path), *_last(answer), readers))
-    shown = text.columns(rows, indent=0)
+    shown = text.columns(rows, indent=0, wide=_LONGEST_PATH)
     if cleared:
         shown.append(f"{text.counted(cleared, 'field')} of boot_params: written only by the instruction that clears it")
     return shown

@@ -82,14 +82,16 @@ def folded(raw: bytes, width: int = 88) -> list[str]:
     return [line[at : at + width] for at in range(0, len(line), width)]
 
 
-def columns(rows: Sequence[Sequence[str]], *, indent: int = 2, right: Sequence[int] = ()) -> list[str]:
+def columns(
+    rows: Sequence[Sequence[str]], *, indent: int = 2, right: Sequence[int] = (), wide: int = WIDE
+) -> list[str]:
     """Return lines of aligned cells, two spaces apart, without trailing spaces.
 
-    `right` has the indexes of right-aligned columns. A cell wider than WIDE does not widen its column; it only shifts
+    `right` has the indexes of right-aligned columns. A cell wider than `wide` does not widen its column; it only shifts
     the rest of its line.
     """
     count = max((len(row) for row in rows), default=0)
-    widths = [_width([len(row[at]) for row in rows if at < len(row)]) for at in range(count)]
+    widths = [_width([len(row[at]) for row in rows if at < len(row)], wide) for at in range(count)]
     lines = []
     for row in rows:
         cells = [
@@ -100,5 +102,5 @@ def columns(rows: Sequence[Sequence[str]], *, indent: int = 2, right: Sequence[i
     return lines
 
 
-def _width(lengths: Sequence[int]) -> int:
-    return max((length for length in lengths if length <= WIDE), default=0)
+def _width(lengths: Sequence[int], wide: int) -> int:
+    return max((length for length in lengths if length <= wide), default=0)

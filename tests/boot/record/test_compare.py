@@ -297,6 +297,22 @@ def test_runs_are_compared_by_kernel_machine_outcome_and_stage() -> None:
     assert (compare.Change("stage", "e820", Absent("never reached")),) == compared.stages[4].changes
 
 
+def test_notes_of_one_owner_and_type_are_compared_wherever_the_linker_put_them() -> None:
+    entry, version, more = Note("Xen", 18, b"\1"), Note("Linux", 257, b"\0"), Note("Linux", 257, b"\7")
+    run, changed = (
+        build.boot()._replace(kernel=build.linux()._replace(notes=notes))
+        for notes in ((entry, version), (version, more, entry._replace(desc=b"\2"), Note("GNU", 3, b"")))
+    )
+    back = {change.path: (change.before, change.after) for change in compare_runs(changed, run).run}
+
+    assert {
+        "kernel.notes[1]": (Absent("no such item"), more),
+        "kernel.notes[2].hex": (b"\1", b"\2"),
+        "kernel.notes[3]": (Absent("no such item"), Note("GNU", 3, b"")),
+    } == {change.path: (change.before, change.after) for change in compare_runs(run, changed).run}
+    assert {"kernel.notes[1]", "kernel.notes[0].hex", "kernel.notes[3]"} == back.keys()
+
+
 def test_file_descriptors_among_qemus_arguments_are_not_compared() -> None:
     run = build.boot()._replace(machine=build.machine()._replace(argv=("-chardev", "socket,fd=7,server=on")))
     again = run._replace(machine=build.machine()._replace(argv=("-chardev", "socket,fd=12,server=on")))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from pvhdbg.boot.who import request
@@ -9,6 +11,9 @@ from pvhdbg.boot.who.fields import FieldBytes, Fields
 from pvhdbg.errors import UserError
 from pvhdbg.live.observe.regions import passed_by_vmm
 from tests import build
+
+if TYPE_CHECKING:
+    from pvhdbg.boot.stop.capture import Capture
 
 CAPTURE = build.boot().stops[2]
 FIELDS = Fields(CAPTURE)
@@ -49,6 +54,23 @@ def test_an_unknown_path_is_an_error_without_control_characters(text: str) -> No
         FIELDS.find(text)
 
     assert str(error.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("capture", "text", "hint"),
+    [
+        (CAPTURE._replace(modules=()), "modules[0].paddr", "this boot has no module; pass one with -i FILE"),
+        (CAPTURE, "modules[7].paddr", "use index 0: there are no others"),
+        (CAPTURE, "memory_map.entries[99].addr", "use an index from 0 to "),
+        (CAPTURE, "memory_map.entries[1].adr", "did you mean memory_map.entries[1].addr"),
+        (CAPTURE, "modules[x", "use index 0"),
+    ],
+)
+def test_the_hint_says_how_long_a_list_is(capture: Capture, text: str, hint: str) -> None:
+    with pytest.raises(UserError) as error:
+        Fields(capture).find(text)
+
+    assert (error.value.hint or "").startswith(hint)
 
 
 @pytest.mark.parametrize(

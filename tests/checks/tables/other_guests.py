@@ -10,6 +10,9 @@ UNMAPPED, MAPPED = 0xFFFFFFFFFFFFFFF8, 0x2000
 LINKED = 0xFFFFFFFF82000000
 """In the image's linked range, and mapped by the page tables that `foreign` sets."""
 HIGH = LINUX._replace(kind="elf", segments=(LINUX.segments[0]._replace(vaddr=0xFFFFFFFFC1000000),))
+PERCPU = LINUX.segments[0]._replace(paddr=0x3000000, vaddr=0)
+LINUX_WITH_PERCPU = LINUX._replace(segments=(*LINUX.segments, PERCPU))
+"""Linux, whose variables of a CPU are linked at 0."""
 HIGH_LINKED = 0xFFFFFFFFC1000010
 WITHOUT_PAGING = {"cr0": 0x11, "cr4": 0, "efer": 0, "cs.flags": 0xCF9B00}
 GDT = 0x1500000
@@ -132,5 +135,11 @@ ROWS = (
         lambda: foreign(rip=0x900),
         warning("registers.rip", 0x900),
         lambda: foreign(rip=0x1000000),
+    ),
+    Row(
+        "PVH935",
+        lambda: foreign(rip=0x900, cpu=WITHOUT_PAGING, image=LINUX_WITH_PERCPU),
+        warning("registers.rip", 0x900),
+        lambda: foreign(rip=0x1000900, cpu=WITHOUT_PAGING, image=LINUX_WITH_PERCPU),
     ),
 )

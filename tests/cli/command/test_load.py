@@ -45,6 +45,12 @@ def test_xen_without_xen_runs_in_long_mode_before_it_dies(xen_shim: Path) -> Non
     assert "PVH618" in done.out
 
 
+def test_the_refusal_of_a_guest_that_needs_xen_says_so(xen_shim: Path) -> None:
+    hint = pvhdbg("dump", xen_shim).err.splitlines()[-1]
+
+    assert "with --load (QEMU is not Xen: Xen asks its VMM for the memory map with a hypercall, and crashes)" in hint
+
+
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_file_that_qemu_does_not_start_via_pvh_is_at_its_entry(name: str, tmp_path: Path) -> None:
     path = tmp_path / "a, kernel"

@@ -105,6 +105,15 @@ def test_the_table_counts_the_fields_that_were_only_cleared() -> None:
     assert "2 fields of boot_params: written only by the instruction that clears it" == lines[-1]
 
 
+def test_a_long_path_does_not_break_the_columns_of_the_table() -> None:
+    long = FIELD._replace(path="kernel_boot_params.screen_info.orig_video_ega_bx")
+    heading, *rows = who_text.table([FIELD, long, INPUT, INPUT, INPUT])
+    column = heading.index("last writer")
+
+    assert {"  "} == {row[column - 2 : column] for row in rows}
+    assert column == len(long.path) + 2
+
+
 def test_fields_that_were_not_read_are_listed() -> None:
     heading, row = who_text.unread([INPUT])
 
