@@ -101,10 +101,10 @@ class Rule(NamedTuple):
     @property
     def name(self) -> str:
         """The defect in words, made from the function's name."""
-        words = str(getattr(self.check, "__name__", self.code))
+        words = f"_{getattr(self.check, '__name__', self.code)}_"
         for name in _KERNEL_NAMES:
-            words = words.replace(name, name.replace("_", "\0"))
-        spelled = " ".join(map(_spelled, words.split("_")))
+            words = words.replace(f"_{name}_", f"_{name.replace('_', chr(0))}_")
+        spelled = " ".join(map(_spelled, words.strip("_").split("_")))
         return re.sub(r" (\d\d) bit ", r" \1-bit ", spelled).replace("hdr version", "hdr.version").replace("\0", "_")
 
     @property

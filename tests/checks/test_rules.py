@@ -176,6 +176,8 @@ def test_linux_uses_the_larger_number_of_two_overlapping_types() -> None:
 
 def test_the_name_of_a_rule_is_made_from_its_function_and_keeps_the_kernels_names() -> None:
     assert "cmd_line_ptr is not cmdline_paddr" == RULES["PVH403"].name
+    assert "CR0 is wrong at the entry" == RULES["PVH120"].name
+    assert "VMM refuses a low e_entry" == RULES["PVH540"].name
     assert "e820_table differs from boot_params" == RULES["PVH421"].name
     assert "pvh_start_info differs from start_info" == RULES["PVH111"].name
     assert "memory map has too many entries" == RULES["PVH207"].name
