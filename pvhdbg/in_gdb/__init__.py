@@ -8,6 +8,7 @@ functions     the convenience functions $pvh_start_info(), $pvh_phys() and $pvh_
 printers      pretty-printers for the ABI's structures
 window        the window of `layout pvh`
 mi_command    the MI command -pvh-capture
+disassembly   gdb's disassembler, without SIGINTs, in a gdb that pvhdbg has started
 
 This package runs inside gdb. It imports only gdb, the standard library, commands, views, boot, image,
 target, abi and errors.

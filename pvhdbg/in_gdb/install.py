@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import gdb
 
 from pvhdbg.in_gdb import functions, printers, pvh_commands
@@ -22,3 +24,11 @@ def install() -> None:
         from pvhdbg.in_gdb.mi_command import CaptureCommand
 
         CaptureCommand(CURRENT)
+
+
+def shield_disassembler() -> None:
+    """Keep SIGINTs from gdb while it disassembles. This is for a gdb that pvhdbg has started."""
+    if find_spec("gdb.disassembler"):  # gdb 13 and later: earlier ones do not need it
+        from pvhdbg.in_gdb import disassembly
+
+        disassembly.register()

@@ -260,7 +260,7 @@ class Debuggee(MachineSession):
         if self.is_running:
             self.machine.runner.interrupt()
         elif self.machine.is_with_gdb:
-            self.machine.gdb.process.interrupt()
+            self.machine.gdb.interrupt_command()
 
     @property
     def is_running(self) -> bool:

@@ -92,7 +92,7 @@ class OwnMachine(GdbMachine):
         """Disconnect gdb from a stopped machine, which stays stopped. Another client can then connect to its stub."""
         disconnecting = self.gdb.send("-target-disconnect")
         while self.gdb.commands_blocked and not self.gdb.is_answered(disconnecting, _INTERRUPT_TIMEOUT):
-            self.gdb.process.interrupt()
+            self.gdb.signal()
 
     def _end(self, qemu: Qemu) -> None:
         qemu.close()

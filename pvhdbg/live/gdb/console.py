@@ -119,7 +119,8 @@ def run(gdb: MiClient, line: str, more: Callable[[], str | None], timeout: float
     """
     if gdb.commands_blocked:
         raise UserError("the guest is running", "stop it with Ctrl-C first")
-    pending = gdb.send(console_command(line), quiet=False)
+    # A SIGINT while gdb resumes the guest would make it lose the guest's next stop. It reports at once that it runs.
+    pending = gdb.send(console_command(line), quiet=False, takes_signal=not resumes(line))
     prompts = 0
     while gdb.wait_prompt(pending, prompts, timeout):
         prompts += 1
@@ -145,7 +146,7 @@ def _answer_follows(gdb: MiClient, pending: Pending) -> bool:
 
 
 def _cancel(gdb: MiClient, pending: Pending) -> None:
-    gdb.process.interrupt()
+    gdb.signal()
     if not gdb.is_answered(pending, _QUITS_WITHIN):
         gdb.process.write("")  # gdb notices the signal only when it reads the next character
 

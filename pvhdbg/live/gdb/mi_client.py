@@ -38,16 +38,26 @@ _BREAKPOINT_HINT = (
 _CONSOLE = "-interpreter-exec console"
 _RESULT = pattern(r"([0-9]{1,12})\^([a-z]+)")
 _SLEEP_POLL, _SLEEP_TIMEOUT = 0.1, 2.0
+_NEXT_SIGNAL = 0.5
+_AFTER_SIGNAL = "-enable-timings no"
+"""A command that changes nothing. After a SIGINT, two of them precede the next command.
+
+If gdb has not handled the signal before, the first may fail, or gdb prints "Quit" between the two.
+"""
 _EVENT = pattern(r"(\*running|\*stopped|=thread-group-started|=thread-group-exited)\b")
 _SECONDARY_PROMPT = pattern(r'~" *>"')
 
 
 class Pending:
-    """A command that was sent, and its reply once gdb has answered. With `quiet`, `on_text` does not get its output."""
+    """A command that was sent, and its reply once gdb has answered.
 
-    def __init__(self, command: str, *, quiet: bool) -> None:
+    With `quiet`, `on_text` does not get its output. With `takes_signal`, a SIGINT may interrupt it.
+    """
+
+    def __init__(self, command: str, *, quiet: bool, takes_signal: bool) -> None:
         self.command = command
         self.quiet = quiet
+        self.takes_signal = takes_signal
         self.prompts = 0
         self.printed: list[str] = []
         self.aborted = False
@@ -86,6 +96,8 @@ class MiClient:
         self.last_stop: Stop | None = None
         self.commands_blocked = False
         self._exited = False
+        self._next_signal = 0.0
+        self._has_signaled = False
         self._silent: Pending | None = None  # a command that was not answered in time
         self._patience = Patience()
         self._suppressing = 0
@@ -95,18 +107,25 @@ class MiClient:
         self._changed = threading.Condition()
         self._thread = start_thread(self._read, "pvhdbg-gdb")
 
-    def send(self, command: str, *, quiet: bool = True) -> Pending:
-        """Send an MI command without waiting. With `quiet`, `on_text` does not get its output.
+    def send(self, command: str, *, quiet: bool = True, takes_signal: bool = False) -> Pending:
+        """Send an MI command without waiting. See Pending for `quiet` and `takes_signal`.
 
         :raise UserError: if the log could not be written.
         """
-        pending = Pending(command, quiet=quiet)
+        pending = Pending(command, quiet=quiet, takes_signal=takes_signal)
         with self._changed:
-            self._token += 1
-            # The reading thread can't take the answer before the lock is free.
-            self.process.write(f"{self._token}{command}")
-            self._waiting[self._token] = pending
+            if self._has_signaled:
+                self._has_signaled = False
+                for _ in range(2):
+                    self._send(Pending(_AFTER_SIGNAL, quiet=True, takes_signal=False))
+            self._send(pending)
         return pending
+
+    def _send(self, pending: Pending) -> None:
+        """Send a command. The caller holds the lock: the reading thread can't take the answer before it is free."""
+        self._token += 1
+        self.process.write(f"{self._token}{pending.command}")
+        self._waiting[self._token] = pending
 
     def wait(self, pending: Pending, timeout: float | None = TIMEOUT) -> mi.Reply:
         """Wait for the answer and return it. An answer that comes after the timeout is ignored.
@@ -156,8 +175,26 @@ class MiClient:
         deadline = time.monotonic() + _SLEEP_TIMEOUT
         while not self.wait_stop(_SLEEP_POLL):
             if self.process.is_sleeping() or time.monotonic() > deadline:
-                self.process.interrupt()
+                self.signal()
                 return
+
+    def interrupt_command(self) -> None:
+        """Send SIGINT if gdb is busy with a command that takes it: see `Pending`. Any thread may call this.
+
+        At other times, a SIGINT would make one of pvhdbg's own commands fail, or gdb 13 abort. A second signal would
+        make gdb drop the connection if it arrives before gdb has handled the first, but gdb may also have handled the
+        first before the command began.
+        """
+        with self._changed:  # no other command is sent meanwhile
+            busy_with = next(iter(self._waiting.values()), None)
+            if busy_with is not None and busy_with.takes_signal and time.monotonic() >= self._next_signal:
+                self._next_signal = time.monotonic() + _NEXT_SIGNAL
+                self.signal()
+
+    def signal(self) -> None:
+        """Send SIGINT. `interrupt_command` says when that does harm."""
+        self._has_signaled = True
+        self.process.interrupt()
 
     def wait_stop(self, timeout: float | None) -> bool:
         """Wait for the machine to stop. Return False if it still runs after `timeout` seconds.

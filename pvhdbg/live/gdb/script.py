@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from pvhdbg.live.gdb.mi_client import MiClient
 
 
+_SHIELD = "python from pvhdbg.in_gdb.install import shield_disassembler as s; s(); del s"
+
+
 def load(gdb: MiClient) -> None:
     """Load the script. If gdb could not read its cached Python files, delete them: gdb 16 then runs without Python.
 
@@ -22,6 +25,7 @@ def load(gdb: MiClient) -> None:
     """
     try:
         gdb.ask(console_command(f"source {path()}"))
+        gdb.ask(console_command(_SHIELD))
     except MiError as error:
         if environment.NO_PYTHON in str(error) and not gdb.process.options.gdbinit:
             environment.delete_cache(os.environ)

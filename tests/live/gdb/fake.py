@@ -14,20 +14,25 @@ Answer = Callable[[str, str], list[str]]
 
 
 class FakeProcess:
-    """A GdbProcess without a process: only what MiClient needs."""
+    """A GdbProcess without a process: only what MiClient needs. `received` has the lines and the signals, in order."""
 
     def __init__(self, answer: Answer) -> None:
+        self.received: list[str] = []
         self._answer = answer
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
 
     def write(self, line: str) -> None:
         command = line.lstrip("0123456789")
+        self.received.append(command)
         for answer in self._answer(line[: len(line) - len(command)], command):
             self._lines.put(answer)
 
     def lines(self) -> Iterator[str]:
         while (line := self._lines.get()) is not None:
             yield line
+
+    def interrupt(self) -> None:
+        self.received.append("SIGINT")
 
     def exit_report(self) -> str:
         return "gdb exited with status 0"
@@ -42,13 +47,18 @@ class FakeGdb(MiClient):
 
     def __init__(self, answer: Answer) -> None:
         self._fake = FakeProcess(answer)
+        self.received = self._fake.received
         super().__init__(cast("GdbProcess", self._fake))
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def end(self) -> None:
+        """End gdb's output."""
         self._fake.end()
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
         self.close()
 
 

@@ -85,6 +85,12 @@ def test_a_multi_line_command_can_be_canceled(teaching: OwnMachine, line: str) -
     assert "$1 = 3\n" == console.run(teaching.gdb, "print 1 + 2", lines())
 
 
+def test_signals_that_gdb_gets_between_two_commands_change_neither(teaching: OwnMachine) -> None:
+    for _ in range(200):
+        teaching.gdb.signal()
+        assert "42\n" == console.run(teaching.gdb, 'printf "%d\\n", 6 * 7', lines())
+
+
 def test_an_error_has_gdbs_own_message(teaching: OwnMachine) -> None:
     with pytest.raises(MiError, match=r'^No symbol table is loaded.  Use the "file" command\.$'):
         console.run(teaching.gdb, "print no_such_thing", lines())

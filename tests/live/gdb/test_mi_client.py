@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -14,6 +15,7 @@ from pvhdbg.live.system import patience
 from pvhdbg.target.mi import mi_memory
 from pvhdbg.target.mi.client import MiError
 from pvhdbg.target.mi.gdb_mi import MiTarget
+from tests.cli.shell import wait_for
 from tests.live.gdb.fake import FakeGdb, always
 
 
@@ -166,3 +168,50 @@ def test_prompt_answers_do_not_use_up_the_patience(monkeypatch: pytest.MonkeyPat
         left.spend()
 
     assert patience.LONGEST == left.left()
+
+
+@pytest.mark.parametrize(
+    ("commands", "signals"),
+    [
+        ([], 0),
+        ([("-data-disassemble", False)], 0),
+        ([("-data-disassemble", False), ('-interpreter-exec console "x/9i 0"', True)], 0),
+        ([('-interpreter-exec console "x/9i 0"', True)], 1),
+    ],
+)
+def test_only_a_command_that_takes_signals_is_interrupted_and_only_by_one_signal_at_a_time(
+    commands: list[tuple[str, bool]], signals: int
+) -> None:
+    with FakeGdb(always()) as gdb:
+        for command, takes_signal in commands:
+            gdb.send(command, takes_signal=takes_signal)
+        gdb.interrupt_command()
+        assert [*(command for command, _ in commands), *["SIGINT"] * signals] == gdb.received
+
+
+def test_a_second_signal_is_sent_only_when_gdb_had_time_to_handle_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    with FakeGdb(always()) as gdb:
+        gdb.send("-a", takes_signal=True)
+        for now, signals in ((10.0, 1), (10.25, 1), (10.5, 2), (10.75, 2)):
+            monkeypatch.setattr(time, "monotonic", lambda now=now: now)
+            gdb.interrupt_command()
+            assert signals == gdb.received.count("SIGINT")
+
+
+def test_a_signal_that_gdb_has_not_handled_does_not_reach_the_next_command() -> None:
+    with FakeGdb(always("TOKEN^done")) as gdb:
+        gdb.signal()
+        gdb.ask("-a")
+        gdb.ask("-b")
+        assert ["SIGINT", *["-enable-timings no"] * 2, "-a", "-b"] == gdb.received
+
+
+@pytest.mark.parametrize(("line", "signals"), [("stepi", 0), ("c", 0), ("print 1", 1), ("python pass", 1)])
+def test_a_command_that_resumes_the_guest_gets_no_signal(line: str, signals: int) -> None:
+    with FakeGdb(lambda _token, _command: []) as gdb, ThreadPoolExecutor(1) as pool:
+        running = pool.submit(console.run, gdb, line, lambda: None)
+        wait_for(lambda: gdb.received or None, 60)
+        gdb.interrupt_command()
+        assert signals == gdb.received.count("SIGINT")
+        gdb.end()
+        assert isinstance(running.exception(60), NotConnected)
