@@ -92,6 +92,7 @@ class Field(Generic[T]):
     ) -> None:
         self.offset = offset
         self.size = size
+        self.end = offset + size
         self.ctype = ctype
         self.meaning = meaning
         self.show = show
@@ -104,10 +105,6 @@ class Field(Generic[T]):
         self.name = name
         self.owner = owner
 
-    @property
-    def end(self) -> int:
-        return self.offset + self.size
-
     @overload
     def __get__(self, record: None, owner: type[Struct]) -> Field[T]: ...
     @overload
@@ -115,6 +112,8 @@ class Field(Generic[T]):
     def __get__(self, record: Struct | None, owner: type[Struct]) -> Field[T] | T:
         if record is None:
             return self
+        if self._decode is _integer:  # most fields: it is little-endian, so missing bytes at the end count as zero
+            return self._decode(record.raw[self.offset : self.end], None)
         return self._decode(record.bytes_of(self), record.address_of(self))
 
     def text(self, value: object) -> str:

@@ -13,6 +13,7 @@ from pvhdbg.tui.lines import classes
 from pvhdbg.tui.lines.line import fit, length, plain
 from pvhdbg.tui.lines.signs import signs
 from pvhdbg.tui.screen.by_id import ById
+from pvhdbg.tui.screen.memory_at import parts
 from pvhdbg.views.rows import memory_picture, picture_text
 from pvhdbg.views.rows.memory_picture import Picture
 
@@ -158,7 +159,7 @@ def _picture(screen: Screen, capture: Capture, cells: int) -> Picture:
 def _drawn(capture: ById[Capture], map_capture: ById[Capture], image: ById[ImageFacts | None], cells: int) -> Picture:
     e820_table, memory_map = capture.value.e820_table, map_capture.value.memory_map
     entries = e820_table.entries if e820_table else memory_map.entries if memory_map else ()
-    return memory_picture.picture(entries, memory_picture.marks(map_capture.value, image.value), cells)
+    return memory_picture.picture(parts(ById(entries)), memory_picture.marks(map_capture.value, image.value), cells)
 
 
 @lru_cache(_PICTURES)

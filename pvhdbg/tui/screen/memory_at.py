@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from pvhdbg.abi.e820 import E820_TYPES, RAM
 from pvhdbg.tui.lines.line import clean
 from pvhdbg.tui.screen.by_id import ById
-from pvhdbg.views.rows.memory_picture import NOT_LISTED, Part, parts
+from pvhdbg.views.rows import memory_picture
+from pvhdbg.views.rows.memory_picture import NOT_LISTED, Part
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,12 +26,12 @@ RAM_LISTED = E820_TYPES.name(RAM)
 
 def describe(screen: Screen, paddr: int) -> str:
     """Describe what the memory map lists at an address, and what the machine has there, as far as each is known."""
-    entries, parts = _entries(screen), []
+    entries, known = _entries(screen), []
     if entries:
-        parts.append(f"map: {_listed_as(ById(entries), paddr)}")
+        known.append(f"map: {_listed_as(ById(entries), paddr)}")
     if screen.bytes.regions is not None:
-        parts.append(f"machine: {_on_machine(screen.bytes.regions, paddr)}")
-    return "; ".join(parts)
+        known.append(f"machine: {_on_machine(screen.bytes.regions, paddr)}")
+    return "; ".join(known)
 
 
 def describe_unusual(screen: Screen, paddr: int) -> str:
@@ -54,7 +55,7 @@ def in_kernel(screen: Screen, paddr: int, size: int) -> str:
 def end_of_ram(screen: Screen) -> int | None:
     """Return one past the last address that is listed as RAM; None if no memory map is known."""
     entries = _entries(screen)
-    return _end_of_ram(_parts(ById(entries))) if entries else None
+    return _end_of_ram(parts(ById(entries))) if entries else None
 
 
 def has_no_memory(memory: Bytes, paddr: int, size: int) -> bool:
@@ -72,10 +73,10 @@ def _entries(screen: Screen) -> Sequence[MapRecord]:
 
 
 def _listed_as(entries: ById[Sequence[MapRecord]], paddr: int) -> str:
-    parts = _parts(entries)
-    index = bisect_right(parts, paddr, key=lambda part: part.start) - 1
-    kind = parts[index].kind if index >= 0 and paddr < parts[index].end else NOT_LISTED
-    return "beyond all RAM" if kind == NOT_LISTED and paddr >= _end_of_ram(parts) else kind
+    listed = parts(entries)
+    index = bisect_right(listed, paddr, key=lambda part: part.start) - 1
+    kind = listed[index].kind if index >= 0 and paddr < listed[index].end else NOT_LISTED
+    return "beyond all RAM" if kind == NOT_LISTED and paddr >= _end_of_ram(listed) else kind
 
 
 def _end_of_ram(parts: Sequence[Part]) -> int:
@@ -83,8 +84,9 @@ def _end_of_ram(parts: Sequence[Part]) -> int:
 
 
 @lru_cache(8)
-def _parts(entries: ById[Sequence[MapRecord]]) -> list[Part]:
-    return parts(entries.value)
+def parts(entries: ById[Sequence[MapRecord]]) -> list[Part]:
+    """Return the parts that the picture has, too."""
+    return memory_picture.parts(entries.value)
 
 
 def _on_machine(regions: Sequence[Region], paddr: int) -> str:

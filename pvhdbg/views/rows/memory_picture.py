@@ -7,7 +7,6 @@ addresses in them.
 from __future__ import annotations
 
 from collections import Counter
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.e820 import E820_TYPES, RAM
@@ -66,15 +65,14 @@ class Picture(NamedTuple):
 def of_capture(capture: Capture, image: ImageFacts | None = None, width: int = WIDTH) -> Picture:
     """Return a picture of the memory map, with the kernel, the modules, start_info and the structures it points to."""
     entries = capture.memory_map.entries if capture.memory_map else ()
-    return picture(entries, marks(capture, image), width)
+    return picture(parts(entries), marks(capture, image), width)
 
 
-def picture(entries: Sequence[MapRecord], marks: Sequence[Mark], width: int = WIDTH) -> Picture:
+def picture(all_parts: Sequence[Part], marks: Sequence[Mark], width: int = WIDTH) -> Picture:
     """Return a picture of up to three strips of `width` cells.
 
     They show the first MiB, the range from there to the end of RAM below 4 GiB, and the RAM above 4 GiB.
     """
-    all_parts = parts(entries)
     bounds = list(_bounds(all_parts, marks))
     strips = tuple(_strip(start, end, all_parts, marks, width) for start, end in bounds)
     return Picture(
@@ -128,7 +126,7 @@ def parts(entries: Sequence[MapRecord]) -> list[Part]:
         if start < end:
             changes[start, kind_of(entry.type)] += 1
             changes[end, kind_of(entry.type)] -= 1
-    return _merged(_sweep(changes))
+    return list(_sweep(changes))
 
 
 def kind_of(number: int) -> str:
@@ -136,31 +134,22 @@ def kind_of(number: int) -> str:
 
 
 def _sweep(changes: Counter[tuple[int, str]]) -> Iterator[Part]:
-    """Yield a part for each pair of neighboring addresses at which the number of ranges of some kind changes."""
+    """Yield a part for each range of addresses that are of the same kind."""
     changes_at: dict[int, list[tuple[str, int]]] = {0: []}
     for (address, kind), change in changes.items():
         changes_at.setdefault(address, []).append((kind, change))
-    counts: Counter[str] = Counter()
-    for start, end in pairwise(sorted(changes_at)):
-        for kind, change in changes_at[start]:
-            counts[kind] += change
-        yield Part(start, end, _kind(counts))
-
-
-def _kind(counts: Counter[str]) -> str:
-    kinds = [kind for kind, count in counts.items() if count]
-    return NOT_LISTED if not kinds else kinds[0] if len(kinds) == 1 else OVERLAP
-
-
-def _merged(parts: Iterable[Part]) -> list[Part]:
-    """Merge neighboring parts of the same kind."""
-    merged: list[Part] = []
-    for part in parts:
-        if merged and merged[-1].kind == part.kind:
-            merged[-1] = merged[-1]._replace(end=part.end)
-        else:
-            merged.append(part)
-    return merged
+    counts: dict[str, int] = {}
+    start, before = 0, NOT_LISTED
+    for address in sorted(changes_at):
+        for kind, change in changes_at[address]:
+            counts[kind] = counts.get(kind, 0) + change
+            if not counts[kind]:
+                del counts[kind]
+        kind = NOT_LISTED if not counts else OVERLAP if len(counts) > 1 else next(iter(counts))
+        if kind != before:
+            if address > start:
+                yield Part(start, address, before)
+            start, before = address, kind
 
 
 def _bounds(parts: Sequence[Part], marks: Sequence[Mark]) -> Iterator[tuple[int, int]]:

@@ -18,7 +18,7 @@ def entries(*ranges: build.Range) -> tuple[BootE820Entry, ...]:
 
 
 def picture_of(ranges: tuple[build.Range, ...], marks: tuple[Mark, ...] = (), width: int = 16) -> Picture:
-    return picture(entries(*ranges), marks, width)
+    return picture(parts(entries(*ranges)), marks, width)
 
 
 def cells(shown: Picture, strip: int) -> str:
