@@ -132,7 +132,11 @@ def pages(screen: Screen, size: tuple[int, int] = (80, 24)) -> Iterator[str]:
 
 def styles(screen: Screen, size: tuple[int, int] = (80, 24)) -> set[str]:
     """Return the style classes in use."""
-    return {name for line in drawn(screen, *size) for style, words in line if words for name in style.split()}
+    return styles_of(drawn(screen, *size))
+
+
+def styles_of(drawn: list[Line]) -> set[str]:
+    return {name for line in drawn for style, words in line if words for name in style.split()}
 
 
 def styled(screen: Screen, style: str, size: tuple[int, int] = (80, 24)) -> str:

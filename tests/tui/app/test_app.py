@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ from tests.paths import RECORDINGS
 from tests.tui.apps import SIZES, show
 
 
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("name", [path.stem for path in RECORDINGS])
+@pytest.mark.parametrize(
+    ("name", "size"), [(path.stem, size) for path, size in zip(RECORDINGS, cycle(SIZES), strict=False)]
+)
 def test_the_first_screen_of_every_recording_fills_the_terminal(name: str, size: tuple[int, int]) -> None:
     with show(size, name) as tui:
         text = tui.wait("F1 help")

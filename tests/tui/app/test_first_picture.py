@@ -43,8 +43,7 @@ def state_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
 
 
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("no_color", ["", "1"])
+@pytest.mark.parametrize(("size", "no_color"), [*((size, "") for size in SIZES), (SIZES[0], "1")])
 def test_every_cell_is_the_same_as_prompt_toolkits(
     size: tuple[int, int], no_color: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,8 +11,10 @@ from tests.tui import apps, screens
 SIZES = ((80, 24), (100, 30), (120, 40), (200, 60))
 
 
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("command", ["display rip", "tbreak start_kernel", "delete", "info registers"])
+COMMANDS = ("display rip", "tbreak start_kernel", "delete", "info registers")
+
+
+@pytest.mark.parametrize(("command", "size"), list(zip(COMMANDS, SIZES, strict=True)))
 def test_a_command_typed_on_the_card_is_complete(command: str, size: tuple[int, int]) -> None:
     with apps.show(size, tour=screens.tour(), focus=state.CARD, past=1) as tui:
         tui.wait("(pvh)")
