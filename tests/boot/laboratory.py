@@ -16,7 +16,7 @@ from pvhdbg.boot.stop.kernel_probe import SymbolsAndStrings, probe
 from pvhdbg.boot.stop.map_entries import decode_entries
 from pvhdbg.boot.stop.protocols import PROTOCOLS
 from pvhdbg.image.load import open_kernel
-from pvhdbg.live.debuggee.own_machine import OwnMachine
+from pvhdbg.live.debuggee.stub_machine import StubMachine
 from pvhdbg.live.qemu.options import QemuOptions
 from pvhdbg.target.base import HIT, Halt
 from pvhdbg.vmm_profiles import table
@@ -97,9 +97,9 @@ def run_experiment(  # noqa: PLR0913  the others have defaults
 
     The guest may not get there. `puts` are physical addresses and bytes to write there before the changes.
     """
-    with OwnMachine() as own_machine:
-        journey = _at_entry(own_machine, QemuOptions(str(kernel), initrd, machine=machine), vmm)
-        target, facts = own_machine.target, journey.image
+    with StubMachine() as stub:
+        journey = _at_entry(stub, QemuOptions(str(kernel), initrd, machine=machine), vmm)
+        target, facts = stub.target, journey.image
         assert facts is not None
         for paddr, data in puts:
             target.write_phys(paddr, data)
@@ -115,7 +115,7 @@ def run_experiment(  # noqa: PLR0913  the others have defaults
     return Experiment(behavior, journey.rewrites, expected, {stop.stage: stop for stop in journey.history}, halts[-1])
 
 
-def _at_entry(machine: OwnMachine, options: QemuOptions, vmm: str) -> Journey:
+def _at_entry(machine: StubMachine, options: QemuOptions, vmm: str) -> Journey:
     """Boot to the entry, with this VMM's handover."""
     opened = open_kernel(options.kernel, machine.folder)
     machine.boot(options, SymbolsAndStrings(opened.symbols, opened.facts))

@@ -8,10 +8,10 @@ from __future__ import annotations
 import json
 import random
 import time
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from pvhdbg.abi.paging import Paging, walk
 from pvhdbg.boot.run.journey import Journey
@@ -19,6 +19,7 @@ from pvhdbg.boot.stop import stages
 from pvhdbg.boot.stop.address import symbol_at
 from pvhdbg.image.load import open_kernel
 from pvhdbg.live.debuggee.own_machine import OwnMachine
+from pvhdbg.live.debuggee.stub_machine import StubMachine
 from pvhdbg.live.qemu.options import qemu_binary
 from pvhdbg.target.base import HIT
 from pvhdbg.target.mi.client import console_command
@@ -61,10 +62,22 @@ class RealBoot(NamedTuple):
         return self.image.to_paddr(self.gdb[stage][f"&{name}"])
 
 
+M = TypeVar("M", OwnMachine, StubMachine)
+
+
+def machine_at_reset(options: QemuOptions) -> AbstractContextManager[tuple[OwnMachine, Journey]]:
+    """Return a machine with gdb at its reset vector, and a journey for it."""
+    return _at_reset(OwnMachine(), options)
+
+
+def stub_at_reset(options: QemuOptions) -> AbstractContextManager[tuple[StubMachine, Journey]]:
+    """Return a machine without gdb, which starts in less time, at its reset vector, and a journey for it."""
+    return _at_reset(StubMachine(), options)
+
+
 @contextmanager
-def machine_at_reset(options: QemuOptions) -> Iterator[tuple[OwnMachine, Journey]]:
-    """Yield a machine at its reset vector, and a journey for it."""
-    with OwnMachine() as machine:
+def _at_reset(machine: M, options: QemuOptions) -> Iterator[tuple[M, Journey]]:
+    with machine:
         kernel = open_kernel(options.kernel, machine.folder)
         binary = qemu_binary(kernel.facts, linux=True)
         machine.boot(options._replace(binary=binary), kernel.symbols)

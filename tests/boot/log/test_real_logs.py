@@ -14,7 +14,7 @@ from pvhdbg.errors import SymbolMissing
 from pvhdbg.live.qemu.options import DEFAULT_APPEND, QemuOptions
 from pvhdbg.target.base import HIT
 from tests import bios_e820
-from tests.boot.real_boot import PATIENCE, machine_at_reset
+from tests.boot.real_boot import PATIENCE, stub_at_reset
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from pvhdbg.boot.run.journey import Journey
     from pvhdbg.image.facts import ImageFacts
-    from pvhdbg.live.debuggee.own_machine import OwnMachine
+    from pvhdbg.live.debuggee.stub_machine import StubMachine
     from pvhdbg.target.base import Target
 
 LATE = "rest_init"
@@ -48,7 +48,7 @@ def read(journey: Journey, target: Target | None = None) -> KernelLog:
     return read_kernel_log(target or journey.target, journey.capture_now().registers, journey.image)
 
 
-def run_to(journey: Journey, machine: OwnMachine, place: str) -> KernelLog:
+def run_to(journey: Journey, machine: StubMachine, place: str) -> KernelLog:
     """Run to a stage or to a function, and read the log there, with and without the debug information."""
     if place == "e820":
         halts = [halt.kind for halt in journey.go(place, PATIENCE)]
@@ -61,7 +61,7 @@ def run_to(journey: Journey, machine: OwnMachine, place: str) -> KernelLog:
     return log
 
 
-def console_until(machine: OwnMachine, last: str) -> str:
+def console_until(machine: StubMachine, last: str) -> str:
     """Wait for a line on the console, and return what the console has."""
     assert machine.qemu is not None
     deadline = time.monotonic() + PATIENCE
@@ -87,7 +87,7 @@ def _without_a_byte(line: str) -> Iterator[str]:
 
 def test_the_log_has_the_lines_of_the_kernels_own_console(debian_vmlinux: Path) -> None:
     options = QemuOptions(kernel=str(debian_vmlinux), append=DEFAULT_APPEND, machine="q35")
-    with machine_at_reset(options) as (machine, journey):
+    with stub_at_reset(options) as (machine, journey):
         log = run_to(journey, machine, LATE)
         shown = [line.stamped for line in log.lines if line.level is not None and line.level < DEBUG]
 
@@ -97,7 +97,7 @@ def test_the_log_has_the_lines_of_the_kernels_own_console(debian_vmlinux: Path) 
 
 
 def test_without_a_console_the_log_has_the_map_that_the_kernel_built(debian_vmlinux: Path) -> None:
-    with machine_at_reset(QemuOptions(kernel=str(debian_vmlinux), append="", machine="microvm")) as (machine, journey):
+    with stub_at_reset(QemuOptions(kernel=str(debian_vmlinux), append="", machine="microvm")) as (machine, journey):
         before = [read(journey) for halt in journey.go("entry", PATIENCE) if halt.kind == HIT]
         log = run_to(journey, machine, "e820")
         table = journey.history[-1].e820_table
@@ -119,7 +119,7 @@ def release_of(image: ImageFacts | None) -> str | None:
 
 def test_a_ring_that_the_kernel_allocated_at_boot_is_read_through_its_page_tables(vmlinux_61: Path) -> None:
     options = QemuOptions(kernel=str(vmlinux_61), append=f"{DEFAULT_APPEND} log_buf_len=4M", machine="q35")
-    with machine_at_reset(options) as (machine, journey):
+    with stub_at_reset(options) as (machine, journey):
         log = run_to(journey, machine, LATE)
         shown = [line.stamped for line in log.lines if line.level is not None and line.level < DEBUG]
 
@@ -131,6 +131,6 @@ def test_a_ring_that_the_kernel_allocated_at_boot_is_read_through_its_page_table
 def test_the_teaching_guest_has_no_log(stage: str) -> None:
     from pvhdbg import guest
 
-    with machine_at_reset(QemuOptions(kernel=str(guest.ELF), append="")) as (_, journey):
+    with stub_at_reset(QemuOptions(kernel=str(guest.ELF), append="")) as (_, journey):
         assert {HIT} == {halt.kind for halt in journey.go(stage, PATIENCE)}
         assert "the kernel has no symbol prb" == (read(journey).missing or "").partition(":")[0]

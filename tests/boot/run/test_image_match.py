@@ -18,23 +18,23 @@ from pvhdbg.target.base import HIT
 from pvhdbg.target.recording import Recording
 from pvhdbg.views.to_json import document_json
 from tests import build, rebuilt, tiny
-from tests.boot.real_boot import PATIENCE, machine_at_reset
+from tests.boot.real_boot import PATIENCE, machine_at_reset, stub_at_reset
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from pvhdbg.live.debuggee.own_machine import OwnMachine
+    from pvhdbg.live.debuggee.stub_machine import StubMachine
 
 
 @pytest.fixture
-def teaching() -> Iterator[OwnMachine]:
-    with machine_at_reset(QemuOptions(str(guest.ELF))) as (machine, _):
+def teaching() -> Iterator[StubMachine]:
+    with stub_at_reset(QemuOptions(str(guest.ELF))) as (machine, _):
         yield machine
 
 
 @pytest.fixture
-def mismatched(teaching: OwnMachine, tmp_path: Path) -> Journey:
+def mismatched(teaching: StubMachine, tmp_path: Path) -> Journey:
     """A journey for a machine that runs the teaching guest, but with the file of another build of the guest."""
     facts = read_facts(str(rebuilt.teaching_guest(tmp_path / "other.elf")))
     return Journey(teaching.target, teaching.runner, facts, reading=teaching.target.physical_reads)
@@ -65,7 +65,7 @@ def test_a_kernel_runs_in_its_image_in_the_kernels_half_or_below_a_user_program(
     assert expected == image_match.is_kernel_running(Recording((), registers, {}), build.linux())
 
 
-def test_the_right_kernel_matches_from_the_reset_vector_on(teaching: OwnMachine) -> None:
+def test_the_right_kernel_matches_from_the_reset_vector_on(teaching: StubMachine) -> None:
     image = read_facts(str(guest.ELF))
 
     assert image_match.is_loaded(teaching.target, image)
@@ -90,7 +90,7 @@ def test_another_kernel_at_the_entry_is_rejected_and_nothing_is_decoded(mismatch
         mismatched.target.symbol("xen_prepare_pvh")
 
 
-def test_every_command_reports_another_running_kernel(mismatched: Journey, teaching: OwnMachine) -> None:
+def test_every_command_reports_another_running_kernel(mismatched: Journey, teaching: StubMachine) -> None:
     assert HIT == teaching.runner.run_to([teaching.target.symbol("start_kernel")], PATIENCE).kind
     live = LiveSession(mismatched)
     document = document_json.stop(live.current())
@@ -110,7 +110,7 @@ def path_in_mismatch(journey: Journey) -> str:
     return journey.kernel_mismatch.split(" is not ", 1)[1].partition(":")[0]
 
 
-def test_a_mismatch_is_reported_once(mismatched: Journey, teaching: OwnMachine) -> None:
+def test_a_mismatch_is_reported_once(mismatched: Journey, teaching: StubMachine) -> None:
     teaching.runner.run_to([teaching.target.symbol("start_kernel")], PATIENCE)
     mismatched.capture_now()
     mismatched.capture_now()
@@ -119,7 +119,7 @@ def test_a_mismatch_is_reported_once(mismatched: Journey, teaching: OwnMachine) 
     assert [] == mismatched.take_news()
 
 
-def test_with_a_given_entry_another_kernel_can_be_captured_there(mismatched: Journey, teaching: OwnMachine) -> None:
+def test_with_a_given_entry_another_kernel_can_be_captured_there(mismatched: Journey, teaching: StubMachine) -> None:
     with pytest.raises(UserError):
         list(mismatched.go("entry", PATIENCE))
     mismatched.entry = teaching.target.register("rip")
@@ -129,7 +129,7 @@ def test_with_a_given_entry_another_kernel_can_be_captured_there(mismatched: Jou
     assert capture.start_info is not None
 
 
-def test_a_kernel_without_a_build_id_is_compared_by_its_code(teaching: OwnMachine, tmp_path: Path) -> None:
+def test_a_kernel_without_a_build_id_is_compared_by_its_code(teaching: StubMachine, tmp_path: Path) -> None:
     path = tmp_path / "tiny.elf"
     path.write_bytes(tiny.waiting())
     journey = Journey(teaching.target, teaching.runner, read_facts(str(path)), reading=teaching.target.physical_reads)

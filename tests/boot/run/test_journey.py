@@ -19,7 +19,7 @@ from pvhdbg.target.base import HIT, TIMEOUT
 from pvhdbg.views.report import run_text
 from pvhdbg.views.to_json import document_json as to_json
 from tests import bios_e820, tiny
-from tests.boot.real_boot import PATIENCE, machine_at_reset
+from tests.boot.real_boot import PATIENCE, machine_at_reset, stub_at_reset
 from tests.image.builder import ENTRY
 
 if TYPE_CHECKING:
@@ -182,7 +182,7 @@ def test_a_capture_between_stages_is_not_added_to_the_history(boot: Boot) -> Non
 
 
 def test_a_stage_that_timed_out_can_still_be_reached(tmp_path: Path) -> None:
-    with machine_at_reset(write_kernel(tmp_path / "waiting.elf", tiny.waiting())) as (machine, journey):
+    with stub_at_reset(write_kernel(tmp_path / "waiting.elf", tiny.waiting())) as (machine, journey):
         assert [HIT, TIMEOUT] == go(journey, "bootparams", 0.5)
         assert machine.target.register("rip") in tiny.WAITING
         assert ["entry"] == captured(journey)
@@ -231,6 +231,6 @@ def test_a_saved_boot_is_shown_like_the_live_one(boot: Boot) -> None:
 def test_stages_are_reached_at_physical_addresses_and_with_returns_of_either_elf_class(
     bits: int, tmp_path: Path
 ) -> None:
-    with machine_at_reset(write_kernel(tmp_path / "returning.elf", tiny.returning(bits))) as (_, journey):
+    with stub_at_reset(write_kernel(tmp_path / "returning.elf", tiny.returning(bits))) as (_, journey):
         assert [HIT] * 3 == go(journey, "bootparams")
         assert [ENTRY, tiny.PREPARE, tiny.RETURNS_TO] == [capture.rip for capture in journey.history]

@@ -29,7 +29,7 @@ def test_without_known_early_maps_only_the_image_is_certainly_mapped() -> None:
 
 
 def test_the_page_tables_of_a_real_kernel_end_where_its_symbols_say(debian_vmlinux: Path) -> None:
-    with real_boot.machine_at_reset(QemuOptions(str(debian_vmlinux))) as (machine, journey):
+    with real_boot.stub_at_reset(QemuOptions(str(debian_vmlinux))) as (machine, journey):
         list(journey.go("prepare", real_boot.PATIENCE))
         maps = early_maps(journey.image, probe(machine.target, journey.image))
         assert maps is not None
