@@ -130,8 +130,8 @@ def test_the_heading_of_the_findings_counts_those_at_the_end() -> None:
     screen = at("e820", "findings", boot_findings=entries)
     both = screen._replace(boot_findings=(*entries, BootFinding(screens.STACK, ("e820",))))
 
-    assert "2 findings so far: 1 at the end (1 new *), 1 only at earlier stages" in text(screen, (120, 40))
-    assert "3 findings so far: 1 at e820 and 1 at the end (1 new *), 1 only at earlier stages" in text(both, (120, 40))
+    assert "2 findings so far: 1 at the end (1 new *), 1 only at earlier stops" in text(screen, (120, 40))
+    assert "3 findings so far: 1 at e820 and 1 at the end (1 new *), 1 only at earlier stops" in text(both, (120, 40))
 
 
 def test_a_serial_console_without_output_leads_to_the_log() -> None:

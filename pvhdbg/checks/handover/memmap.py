@@ -18,6 +18,7 @@ from pvhdbg.checks.rules import Defect, rule
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pvhdbg.boot.stop.regions import Region
     from pvhdbg.checks.case import Case
 
 _TWO_TO_64 = 1 << 64
@@ -259,7 +260,7 @@ def kernel_is_not_in_ram(case: Case) -> Iterator[Defect]:
     """
     if not _has_high_ram(case):  # PVH208 reports this
         return
-    segments = [*regions.kernel(case.image)]
+    segments = [*_loaded_segments(case)]
     if len(segments) > 1 and not any(ranges.touches(case.ram, segment.start, segment.end) for segment in segments):
         start, end = min(segment.start for segment in segments), max(segment.end for segment in segments)
         message = (
@@ -275,6 +276,20 @@ def kernel_is_not_in_ram(case: Case) -> Iterator[Defect]:
                 "memory. Load the kernel into RAM, or list that memory as RAM."
             )
             yield Defect(segment.field, message)
+
+
+def _loaded_segments(case: Case) -> Iterator[Region]:
+    """Yield the kernel's segments, without what is past the end of the machine's memory, which PVH507 reports."""
+    size = _memory(case)
+    end = size if 0 < size <= BELOW_EVERY_HOLE else None
+    for segment in regions.kernel(case.image):
+        if end is None or segment.start < end:
+            yield segment if end is None else segment._replace(end=min(segment.end, end))
+
+
+def _memory(case: Case) -> int:
+    """Return the size of the machine's memory, as QEMU rounds it; 0 if it is not known."""
+    return -(-(ram_size(case.memory) or 0) // _RAM_UNIT) * _RAM_UNIT
 
 
 @rule("PVH210", ERROR)
@@ -341,7 +356,7 @@ def memory_map_lists_ram_where_the_machine_has_none(case: Case) -> Iterator[Defe
 
     Source: QEMU hw/i386/pc.c and microvm.c: up to 2 GiB, RAM is in one piece from 0 to -m.
     """
-    size = -(-(ram_size(case.memory) or 0) // _RAM_UNIT) * _RAM_UNIT
+    size = _memory(case)
     for index, entry in enumerate(case.map_entries if size else ()):
         start, end = max(entry.addr, size), min(entry.end, BELOW_EVERY_HOLE)
         if entry.type == RAM and start < end and entry.end <= _TWO_TO_64:

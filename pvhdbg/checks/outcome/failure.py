@@ -32,6 +32,8 @@ _LOSSES = {
     RAMDISK: ("PVH301", "PVH303", "PVH304", "PVH305", "PVH306", "PVH313", "PVH314", "PVH404"),
 }
 """The rules whose errors say that Linux lost something that it needs to find its root file system and init."""
+MEMORY_MAP, _MAP_ERRORS = "memory map", ("PVH204", "PVH207", "PVH208", "PVH212", "PVH213")
+"""The rules whose errors say that Linux does not get a usable memory map, without which it panics."""
 _NO_XEN = ", and the guest is not on Xen, which could supply a map"
 
 
@@ -117,22 +119,34 @@ def lost_boot_data(case: Case) -> str:
 
     It names the errors that rules report at any stop. At the end of a run, these rules do not run again.
     """
-    stops = case.history
-    cases = [
-        Case(Stop(stop, stops[:index], case.image), case.machine, symbols=case.symbols)
-        for index, stop in enumerate(stops)
-    ]
-    lost = []
+    cases, lost = _at_each_stop(case), []
     for name, codes in _LOSSES.items():
         found = [code for code in codes if any(_has_loss(code, name, at_stop) for at_stop in cases)]
         lost += [f"its {name} ({', '.join(found)})"] if found else []
     return f"The kernel lost {' and '.join(lost)}: correct this first." if lost else ""
 
 
+def map_errors(case: Case) -> str:
+    """Return a sentence about the errors of the memory map that rules report at any stop; empty if there are none."""
+    cases = _at_each_stop(case)
+    found = [code for code in _MAP_ERRORS if any(_has_loss(code, MEMORY_MAP, at_stop) for at_stop in cases)]
+    return f"Its memory map has errors ({', '.join(found)}): correct them first." if found else ""
+
+
+def _at_each_stop(case: Case) -> list[Case]:
+    stops = case.history
+    return [
+        Case(Stop(stop, stops[:index], case.image), case.machine, symbols=case.symbols)
+        for index, stop in enumerate(stops)
+    ]
+
+
 def _has_loss(code: str, name: str, case: Case) -> bool:
     """Return whether a rule reports an error. PVH108 is about all addresses, but only one is the command line's."""
     findings = RULES[code].findings(case) if code in RULES else ()
-    return any(finding.severity == ERROR and (name == RAMDISK or "cmd" in finding.field) for finding in findings)
+    return any(
+        finding.severity == ERROR and (name in (RAMDISK, MEMORY_MAP) or "cmd" in finding.field) for finding in findings
+    )
 
 
 def boot_data_address(case: Case, path: str) -> int | None:

@@ -11,6 +11,7 @@ from pvhdbg.checks.outcome.failure import (
     death_of,
     is_entry_overwritten,
     last_serial_line,
+    last_stage,
     missing_long_mode,
     opcode,
     rip_paddr,
@@ -183,12 +184,27 @@ def segment_register_cannot_be_loaded(case: Case) -> Iterator[Defect]:
 
     Source: Xen docs/misc/pvh.pandoc; Intel SDM volume 3, 3.4.2 and 6.15.
     """
-    load = segment_load(case) if _is_fault(case) and not stack_defect(case) else None
+    is_other = _is_fault(case) and not stack_defect(case)
+    load = segment_load(case) if is_other or _is_linux_at_its_entry(case) else None
     why = _why_not_loaded(case, load) if load else None
     if load and why:
         selector = "" if load.selector is None else f" with selector {load.selector:#x}"
-        message = f"{load.mnemonic}{selector} failed{at_rip(case)}: {why}. Load a GDT of the guest's own with lgdt."
+        message = f"{load.mnemonic}{selector} failed{at_rip(case)}: {why}. {_gdt_fix(case)}"
         yield Defect("registers.gdtr.base", message)
+
+
+def _is_linux_at_its_entry(case: Case) -> bool:
+    """Return whether Linux died between its entry and xen_prepare_pvh, where it loads its own GDT."""
+    is_there = case.is_linux and last_stage(case) == "entry"
+    return is_there and _had_triple_fault(case) and _is_unexplained(case)
+
+
+def _gdt_fix(case: Case) -> str:
+    if any(verdict.slug == "beyond-memory" for verdict in case.verdicts):
+        return "The machine has no memory for the end of the kernel (PVH507): use a larger -m."
+    if case.is_linux:
+        return "The kernel loads a GDT of its own: check that the memory of its image is intact."
+    return "Load a GDT of the guest's own with lgdt."
 
 
 class _Gdt(NamedTuple):

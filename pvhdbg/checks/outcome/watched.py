@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pvhdbg.boot.record.document import HALTED, PANICKED, RESET, RUNAWAY, TIME
 from pvhdbg.boot.stop.address import location_suffix
 from pvhdbg.checks.finding import ERROR, INFO
-from pvhdbg.checks.outcome.failure import lost_boot_data, quoted
+from pvhdbg.checks.outcome.failure import lost_boot_data, map_errors, quoted
 from pvhdbg.checks.rules import AFTER_STAGES, Defect, rule
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ def kernel_panicked(case: Case) -> Iterator[Defect]:
     watched = _watched(case)
     if watched and watched.ended == PANICKED and not watched.lacks_root:
         reason = f": {quoted(watched.message)}" if watched.message else ""
-        message = f"the kernel panicked{_at(watched)}{reason}. Read the last lines of its console and log."
-        yield Defect(_FIELD, message)
+        fix = map_errors(case) or "Read the last lines of its console and log."
+        yield Defect(_FIELD, f"the kernel panicked{_at(watched)}{reason}. {fix}")
 
 
 @rule("PVH913", INFO, when=AFTER_STAGES)

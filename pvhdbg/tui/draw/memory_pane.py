@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pvhdbg.image.facts import ImageFacts
     from pvhdbg.tui.lines.line import Line
     from pvhdbg.tui.screen.state import Screen
-    from pvhdbg.views.rows.memory_picture import Strip
+    from pvhdbg.views.rows.memory_picture import Mark, Strip
 
 GAP, WIDE_GAP, WIDE = 6, 10, 100
 """Cells between two strips, and the least width for the wider gap. The label at a strip's end extends into the gap."""
@@ -136,8 +136,8 @@ def letters(screen: Screen, width: int, strip: Sequence[Line]) -> str:
     """
     if screen.capture is None:
         return ""
-    marks = memory_picture.marks(screen.latest_with_map or screen.capture, screen.image)
-    names = dict.fromkeys(f"{mark.letter} {'modules' if mark.letter == 'm' else mark.name}" for mark in marks)
+    picture = _picture(screen, screen.capture, width)
+    names = dict.fromkeys(_name(mark, picture) for mark in picture.marks)
     hidden = [f"{HIDDEN} several of these"] if any(HIDDEN in plain(line) for line in strip[2:]) else []
     words = "  ".join((*names, *hidden))
     short = _shorten(words)
@@ -149,6 +149,12 @@ def letters(screen: Screen, width: int, strip: Sequence[Line]) -> str:
     gap = f"{gap} {memory_picture.NOT_LISTED}   " if gap in cells else ""  # no row of the table explains this sign
     wordings = (f"{words}   {kinds}", f"{short}   {kinds}", f"{gap}{words}", f"{gap}{short}", short)
     return next((wording for wording in wordings if len(wording) <= width), without)
+
+
+def _name(mark: Mark, picture: Picture) -> str:
+    """Return the letter of a mark with what it stands for, or the name of one that no strip shows."""
+    name = "modules" if mark.letter == "m" else mark.name
+    return f"not drawn: {name} at {mark.start:#x}" if mark in picture.marks_outside else f"{mark.letter} {name}"
 
 
 def _picture(screen: Screen, capture: Capture, cells: int) -> Picture:

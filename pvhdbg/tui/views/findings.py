@@ -92,7 +92,7 @@ def heading(screen: Screen) -> str:
     places = " and ".join(f"{count} at {place}" for count, place in counts if count) or f"0 at {stage}"
     parts = [f"{places}{f' ({new} new *)' if new else ''}"]
     if current < len(entries):
-        parts.append(f"{len(entries) - current} only at earlier stages")
+        parts.append(f"{len(entries) - current} only at earlier stops")
     return f"{text.counted(len(entries), 'finding')} so far: {', '.join(parts)}"
 
 
@@ -140,7 +140,7 @@ def detail(screen: Screen, _rows: Rows, index: int) -> Detail:
     if any(entry.finding.field.startswith(END) for entry in group):
         names |= dict.fromkeys(at_stages, "the end of the guest")
     places = ", ".join(dict.fromkeys(names.get(stage, stage) for stage in at_stages))
-    note = f"Found at {places}{'' if is_current else '; not at the displayed stage'}."
+    note = f"Found at {places}{'' if is_current else '; not at the displayed stop'}."
     if stages.DIED in at_stages:
         note = f"{_last_output(screen)}{note}"
     return Detail(tuple(entry.finding for entry in group), note=note, finding_first=True)

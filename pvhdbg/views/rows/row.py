@@ -131,7 +131,8 @@ def _folded(run: list[Row]) -> list[Row]:
     if len(run) < 2:
         return [row._replace(value=row.value or "0") for row in run]
     first, last = run[0], run[-1]
-    meaning = f"{len(run)} fields, all 0: {first.name} to {last.name}"
+    items = "entries" if first.name.startswith("[") else "fields"
+    meaning = f"{len(run)} {items}, all 0: {first.name} to {last.name}"
     raw, fields = b"".join(row.raw for row in run), tuple(chain.from_iterable(row.fields for row in run))
     folded = Row(first.path, f"{first.name} …", "0", meaning, first.address, first.offset, first.depth, fields, raw)
     return [folded._replace(folded=len(run))]

@@ -187,6 +187,12 @@ MEMMAP = (
         lambda: entry(((0, 0x9FC00, 1), (0x100000, 0x1FF00000, 2)), image=IN_PARTS),
     ),
     Row(
+        "PVH209",  # past the end of the machine's memory, there is nothing to list
+        lambda: entry(((0, 0x1800000, 1),), machine=MACHINE._replace(memory="40M")),
+        warning("kernel.segments[0]"),
+        lambda: entry(((0, 0x1800000, 1),), machine=MACHINE._replace(memory="24M")),
+    ),
+    Row(
         "PVH210",
         lambda: entry(((0, 0x1C000000, 1),)),
         error("memory_map.entries", MEMMAP_AT),

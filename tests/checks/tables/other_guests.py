@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pvhdbg.checks.case import Case
 from tests.checks.cases import LINUX, Row, error, foreign, warning
 
 UNMAPPED, MAPPED = 0xFFFFFFFFFFFFFFF8, 0x2000
@@ -35,6 +36,12 @@ def loading(code: str, selector: int, *descriptors: bytes, **differences: Any) -
     table = bytes(8) + b"".join(descriptors)
     cpu = {"rax": selector, "gdtr.base": GDT, "gdtr.limit": len(table) - 1, **differences.pop("cpu", {})}
     return foreign(code=code, cpu=cpu, puts=((GDT, table),), **differences)
+
+
+def after_prepare(case: Case) -> Case:
+    """Return the case of a guest that died after the stage prepare."""
+    outcome = case.outcome and case.outcome._replace(reached="prepare")
+    return Case(case.stop, case.machine, outcome)
 
 
 NO_GDT = {"gdtr.base": 0, "gdtr.limit": 0}
@@ -111,7 +118,18 @@ ROWS = (
         AT_GDT,
         lambda: loading(MOV_DS, 0, cpu=NO_GDT, at_entry=NO_GDT),
     ),
-    Row("PVH933", lambda: loading(LTR, 8, BUSY_TSS), AT_GDT, lambda: loading(LTR, 8, BUSY_TSS, image=LINUX)),
+    Row(
+        "PVH933",  # a Linux whose GDT is past the end of the machine's memory
+        lambda: loading(MOV_DS, 0x10, image=LINUX, cpu=NO_GDT),
+        AT_GDT,
+        lambda: after_prepare(loading(MOV_DS, 0x10, image=LINUX, cpu=NO_GDT)),
+    ),
+    Row(
+        "PVH933",
+        lambda: loading(LTR, 8, BUSY_TSS),
+        AT_GDT,
+        lambda: after_prepare(loading(LTR, 8, BUSY_TSS, image=LINUX)),
+    ),
     Row(
         "PVH933",
         lambda: loading(FAR_JMP, 0, DATA, cpu=WITHOUT_PAGING),

@@ -174,7 +174,7 @@ def test_the_detail_of_a_finding_names_the_stages_that_have_it() -> None:
     screen = at("kernel", "findings", boot_findings=(entry, entry._replace(is_current=False)))
 
     assert "Found at entry, prepare." in whole(screen)
-    assert "Found at entry, prepare; not at the displayed stage." in whole(screen.at(1))
+    assert "Found at entry, prepare; not at the displayed stop." in whole(screen.at(1))
 
 
 def test_the_detail_of_a_finding_starts_with_its_whole_message() -> None:

@@ -186,3 +186,12 @@ def test_the_address_of_a_map_that_cannot_be_read_is_not_cut() -> None:
 def test_what_is_not_listed_is_explained_even_if_there_is_little_room() -> None:
     assert " · not listed   k kernel  i initrd " in line(at("prepare", "memory"), "k kernel")
     assert " . not listed   k kernel  i initrd " in line(at("prepare", "memory", ascii=True), "k kernel")
+
+
+def test_a_module_past_every_strip_is_named_as_not_drawn() -> None:
+    guest = build.linux_guest()
+    guest.put(build.MODLIST, build.modlist((0x3000000000, 4096, 0, 0)))
+    shown = text(screens.of(guest.at("entry")), LARGE)
+
+    assert "not drawn: initrd" in shown
+    assert "i initrd" not in shown

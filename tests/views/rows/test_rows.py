@@ -13,7 +13,7 @@ from pvhdbg.boot.stop.capture import Capture
 from pvhdbg.views.rows.boot_params_rows import boot_params_rows
 from pvhdbg.views.rows.cpu_rows import cpu_rows
 from pvhdbg.views.rows.map_rows import e820_rows, memory_map_rows
-from pvhdbg.views.rows.row import Row
+from pvhdbg.views.rows.row import Row, fold
 from pvhdbg.views.rows.start_info_rows import module_rows, start_info_rows
 from pvhdbg.views.to_json import document_json as to_json
 from tests import build
@@ -138,6 +138,12 @@ def test_a_run_of_zero_fields_folds_into_one_row_with_their_number() -> None:
 
     assert ("screen_info …", "0", 20) == (first.name, first.value, first.folded)
     assert "20 fields, all 0: screen_info to scratch" == first.meaning
+
+
+def test_a_run_of_zero_entries_of_a_list_is_counted_as_entries() -> None:
+    (folded,) = fold([Row(f"e820_table[{index}]", f"[{index}]", "0", "", raw=bytes(20)) for index in range(6)])
+
+    assert "6 entries, all 0: [0] to [5]" == folded.meaning
 
 
 def test_folding_keeps_every_nonzero_field() -> None:
