@@ -16,7 +16,7 @@ from pvhdbg.cli.progress import shown
 from tests.cli.shell import wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -115,3 +115,26 @@ def test_the_line_names_the_stage_that_pvhdbg_waits_for(
     assert error.startswith("pvhdbg: error: timed out waiting for stage prepare")
     assert "" == rest
     assert "waiting for" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("is_cold", "told"), [(True, "pvhdbg: reading vmlinux from the disk (64 MiB)"), (False, "")])
+def test_a_large_file_that_is_on_the_disk_only_is_announced(
+    is_cold: bool, told: str, screen: Screen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def preadv(_descriptor: int, buffers: Sequence[bytearray], offset: int, _flags: int) -> int:
+        asked.append(offset)
+        if is_cold:
+            raise BlockingIOError
+        return len(buffers[0])
+
+    monkeypatch.setattr(os, "preadv", preadv)
+    with (tmp_path / "vmlinux").open("wb") as file:
+        file.truncate(64 << 20)
+    with screen.here():
+        module.announce_slow_start(tmp_path / "vmlinux")
+        module.announce_slow_start(tmp_path / "none")
+
+    assert told == screen.read().strip()
+    assert len({*asked}) == len(asked) > 1

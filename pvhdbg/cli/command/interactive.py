@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pvhdbg.cli import progress
 from pvhdbg.cli.result import Result
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ def interactive(options: argparse.Namespace, greeting: str = "") -> Result:
     from pvhdbg.cli.launch import launched
     from pvhdbg.tui.app import start
 
+    if options.kernel is not None:
+        progress.announce_slow_start(options.kernel)
     kernel = "the teaching guest" if options.kernel is None else Path(options.kernel).name
     is_on_xen = options.xen or options.xen_image is not None
     machine = f"Xen {options.accel}" if is_on_xen else f"{options.machine} {options.accel} {options.memory}"

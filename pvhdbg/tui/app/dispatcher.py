@@ -30,7 +30,6 @@ from pvhdbg.tui.machine import terminal
 from pvhdbg.tui.screen import state
 from pvhdbg.tui.screen.scrollback import add_gdb_output
 from pvhdbg.tui.screen.state import Popup
-from pvhdbg.views.explain import lookup
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +43,6 @@ if TYPE_CHECKING:
     from pvhdbg.tui.screen.state import Screen
 
 _ALIVE = (state.STARTING, state.RUNNING, state.STOPPED)
-_EXPLAIN = pattern(r"\s*(?:pvh\s+)?explain\s+(\S.*?)\s*")
 _STEP = pattern(r"\s*(?:pvh\s+)?trace\s+([0-9][0-9,]{0,12})\s*", re.ASCII)
 ONLY_IN_SHELL = pattern(
     r"\s*(?:pvh(?:dbg)?\s+)?(tour|lab|handout|transplant|manual|doctor|picture|report|guest|gdb-script)\b.*"
@@ -197,8 +195,7 @@ class Dispatcher:
             self._ui.say(f"`{other[1]}` is a command of the shell: quit (Ctrl-Q), then type `pvhdbg {other[1]}`")
             return
         if not reads_lines:
-            self._explain(line)
-        if not reads_lines:
+            self._ui.show(panel.asked(self._ui.screen, line))  # the prompt prints it too
             line = line if line.strip() else prompt.repeated(self._last_line)
             self._last_line = line
         if worker is None:
@@ -206,12 +203,6 @@ class Dispatcher:
         elif line.strip() or reads_lines:
             self._ui.show(self._ui.screen._replace(output_top=None))
             worker.line(line)
-
-    def _explain(self, line: str) -> None:
-        """If the line is `explain NAME`, open the explanation, whose words are links. The prompt prints it too."""
-        name = _EXPLAIN.fullmatch(line)
-        if name and lookup.is_name(name[1]):
-            self._ui.show(panel.show(self._ui.screen, name[1]))
 
     def _answer_line(self, line: str) -> None:
         """Run a line without a machine, and show its output."""

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pvhdbg.lazy_pattern import pattern
 from pvhdbg.tui.draw.popups import box, panel
 from pvhdbg.tui.draw.popups.kinds import PANEL
 from pvhdbg.tui.screen.state import Popup, Screen
+from pvhdbg.views.explain import lookup
+
+_EXPLAIN = pattern(r"\s*(?:pvh\s+)?explain\s+(\S.*?)\s*")
+_LONG_LISTS = {
+    panel.ALL_NAMES: pattern(r"\s*(?:pvh\s+)?explain\s*"),
+    panel.COMMANDS: pattern(r"\s*pvh(?:\s+help)?\s*"),
+}
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,6 +22,17 @@ if TYPE_CHECKING:
     from pvhdbg.tui.draw.layout import Size
 
     Action = Callable[[Screen, Size], Screen]
+
+
+def asked(screen: Screen, line: str) -> Screen:
+    """Return the screen with what a typed line wants explained; without that, return the same screen.
+
+    `explain` and `pvh` without an argument print lists that are far longer than the prompt's pane.
+    """
+    match = _EXPLAIN.fullmatch(line)
+    name = match[1] if match and lookup.is_name(match[1]) else ""
+    name = next((page for page, lines in _LONG_LISTS.items() if lines.fullmatch(line)), name)
+    return show(screen, name) if name else screen
 
 
 def show(screen: Screen, name: str) -> Screen:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from pvhdbg.errors import UserError
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
 
 SELECTED_ROW = ""
 """The name of the page about the selected row."""
+ALL_NAMES, COMMANDS = "(all names)", "(pvh commands)"
+"""The names of the pages with what `explain` and `pvh` print without an argument."""
 _NAME = pattern(r"[A-Za-z][\w]*(?:\.[A-Za-z_]\w*)*")
+_FIRST_COLUMN = pattern(r".*?\S {2,}")
 _ALONE = pattern(r"\w*_\w+|[A-Z]{2,}\w*|\w+\.\w+|PVH\d+")
 """Words that are links wherever they stand. A word such as `entry` is a link only if it is listed under `see also`."""
 SEE_ALSO = "  see also    "
@@ -68,12 +72,24 @@ def link(screen: Screen, shown: Popup, width: int) -> Link | None:
 
 @lru_cache(64)
 def _explained(name: str, width: int) -> Page:
+    if name == ALL_NAMES:
+        return _linked(name, tuple(explain_text.listing(width).splitlines()))
+    if name == COMMANDS:
+        from pvhdbg.commands import help_text
+
+        return Page(tuple(part for line in help_text().splitlines() for part in _wrapped(clean(line), width)), ())
     try:
         about = lookup.explain(name)
     except UserError as error:
         return Page((clean(f"{error}"), clean(f"hint: {error.hint}")), ())
     text = [line for one in about for line in (*explain_text.in_full(one, width), "")]
     return _linked(name, tuple(clean(line)[:width] for line in text[:-1]))
+
+
+def _wrapped(line: str, width: int) -> list[str]:
+    """Wrap a row of a table of two columns; the text of the second one stays in its column."""
+    first = _FIRST_COLUMN.match(line)
+    return wrap(line, width, subsequent_indent=" " * (first.end() if first else 0))
 
 
 @lru_cache(64)

@@ -50,6 +50,26 @@ def test_the_palette_finds_views_keys_commands_and_explanations_as_the_user_type
     assert (state.PROMPT, "pvh memmap ") == (tui.screen.focus, tui.tui.windows.line.text)
 
 
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ("explain", "fields of hvm_start_info"),
+        ("pvh explain", "structures:"),
+        ("pvh", "start-info"),
+        ("pvh help", "start-info"),
+    ],
+)
+def test_a_long_list_opens_in_a_panel(typed: str, words: str) -> None:
+    with show() as tui:
+        tui.keys(typed, "Enter")
+        tui.wait("Tab: link")
+        shown = tui.wait(words)
+        tui.keys("Esc")
+        tui.wait_gone("Tab: link")
+
+    assert "Esc: close" in shown
+
+
 def test_explain_at_the_prompt_opens_the_explanation_whose_words_are_links() -> None:
     with show(focus=state.PROMPT) as tui:
         tui.keys("explain no_such_name", "Enter")
