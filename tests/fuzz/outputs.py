@@ -14,7 +14,8 @@ from pvhdbg.boot.session.recorded import RecordedSession
 from pvhdbg.boot.stop import stages
 from pvhdbg.boot.stop.capture import Capture
 from pvhdbg.errors import PvhdbgError
-from pvhdbg.tui.app.actions import ACTIONS, act, selected_text, submit_entry
+from pvhdbg.tui.app.actions import ACTIONS, act, submit_entry
+from pvhdbg.tui.app.selection.selected_row import selected_text
 from pvhdbg.tui.app.start import recording_screen
 from pvhdbg.tui.draw.layout import BELOW, Size
 from pvhdbg.tui.events.events import GuestStopped, MachineStarted

@@ -4,6 +4,7 @@ start          the entry points: a live machine or a recording
 app            the application
 dispatcher     runs the action of a key, and lines typed by the user
 actions        actions that change only the screen
+selection      what the selected row stands for, and the search
 popups         actions in popups: the list of keys, the palette, explanations, the last chain of `who`
 tour           the tour: which card comes next, and where the screen goes
 trail          the places to which Backspace returns, and the place of a finding's field

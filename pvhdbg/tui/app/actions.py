@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.tui.app import trail
 from pvhdbg.tui.app.popups import chain, panel, searched
+from pvhdbg.tui.app.selection import search
+from pvhdbg.tui.app.selection.selected_row import MACHINE_WORD
 from pvhdbg.tui.app.trail import remember, to_finding
 from pvhdbg.tui.draw import frame
 from pvhdbg.tui.draw.layout import LEAST_HEIGHT, LEAST_WIDTH, Size
@@ -20,10 +22,9 @@ from pvhdbg.tui.views.shown import row_of, selected
 from pvhdbg.views.rows import pointer_chain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
-    from pvhdbg.tui.views.view import BreakpointPlace, View
-    from pvhdbg.views.rows.row import Row
+    from pvhdbg.tui.views.view import View
 
     Action = Callable[[Screen, "Size"], Screen]
 
@@ -31,7 +32,6 @@ FOCUSES = (state.PROMPT, state.VIEW, state.DETAIL, state.CARD, state.OUTPUT)
 _VIEWS_OF_STRUCTS = {struct: view for view in table.VIEWS for struct in view.structs}
 SAVE = "save to "
 """The kind of the entry line with the name of a file."""
-MACHINE_WORD = 8
 FARTHEST = 1 << 30
 """A scroll distance, in rows, that reaches the end of everything."""
 
@@ -218,30 +218,7 @@ def _search(screen: Screen, _size: Size) -> Screen:
 
 
 def _search_next(screen: Screen, _size: Size) -> Screen:
-    return search(screen, screen.search_text) if screen.search_text else screen
-
-
-def search(screen: Screen, text: str) -> Screen:
-    """Go to the next row or line that contains the text, ignoring case. After the last one, continue with the first."""
-    screen, view = screen._replace(search_text=text), table.shown(screen)
-    if view.text is None:
-        found = _next_with(text, [_searched_text(row) for row in frame.rows(screen)], frame.cursor(screen))
-        shown = screen if found is None else screen.at(found)
-    else:
-        lines, top = view.lines_of(screen), screen.text_top
-        found = _next_with(text, lines, -1 if top is None else top)
-        shown = screen if found is None else screen.text_at(found)._replace(message=f"line {found + 1} of {len(lines)}")
-    return screen._replace(message=f"not found in this view: {text}") if found is None else shown
-
-
-def _next_with(text: str, lines: Sequence[str], after: int) -> int | None:
-    """Return the index of the next line after `after` that contains the text; after the last one, of the first."""
-    order = (*range(after + 1, len(lines)), *range(min(after + 1, len(lines))))
-    return next((index for index in order if text.casefold() in lines[index].casefold()), None)
-
-
-def _searched_text(row: Row) -> str:
-    return " ".join((row.name, row.value, row.meaning, *row.columns))
+    return search.search(screen, screen.search_text) if screen.search_text else screen
 
 
 def _follow(screen: Screen, size: Size) -> Screen:
@@ -280,49 +257,13 @@ def go_to(screen: Screen, place: str, size: int = MACHINE_WORD) -> Screen:
     return remember(screen)._replace(view=table.BYTES.name, memory_request=MemoryRequest(place, size)).at(0, 0)
 
 
-def breakpoint_place(screen: Screen) -> BreakpointPlace:
-    """Return where F9 sets a breakpoint: at the selected code or bytes, otherwise at RIP."""
-    return table.shown(screen).breakpoint(screen, frame.cursor(screen))
-
-
-def selected_text(screen: Screen) -> str:
-    """Return the selected row as text; empty if no row is selected."""
-    row = selected(screen)
-    return "" if row is None else " ".join(filter(None, row.columns or (row.name, row.value, row.meaning)))
-
-
-_FIELDS = (
-    *("start_info", "pvh_start_info", "modules", "memory_map", "cmdline"),
-    *("boot_params", "kernel_boot_params", "e820_table"),
-)
-"""How the paths of boot data begin."""
-
-
-def asked_about(screen: Screen) -> str:
-    """Return what `who` is asked about: the selected row's path or, in a row of bytes, its address; empty without."""
-    row = selected(screen)
-    if row is None or row.address is None:
-        return ""
-    if row.path.startswith(_FIELDS):
-        return row.path
-    return f"{row.address:#x},{len(row.raw)}" if row.raw else f"{row.address:#x}"
-
-
-def back_to_store(screen: Screen) -> Screen:
-    """Go back in a trace to the last store to the selected row or bytes."""
-    row = selected(screen)
-    if row is None or row.address is None or table.shown(screen).has_virtual_addresses:
-        return screen._replace(message="this row has no bytes")
-    return steps.store_before(screen, row.address, len(row.raw) or 1)
-
-
 def submit_entry(screen: Screen, text: str) -> Screen:
     """Close the entry line, and go to (`:`) or search (`/`) its text."""
     kind = screen.entry.kind if screen.entry else ""
     closed = screen._replace(entry=None)
     if not text.strip():
         return closed
-    return go_to(closed, text.strip()) if kind == ":" else search(closed, text)
+    return go_to(closed, text.strip()) if kind == ":" else search.search(closed, text)
 
 
 def _close_entry(screen: Screen, size: Size) -> Screen:

@@ -19,6 +19,7 @@ from pvhdbg.tui.app.colors import use_colors
 from pvhdbg.tui.app.files import saved, settings
 from pvhdbg.tui.app.files.settings import Settings
 from pvhdbg.tui.app.popups import panel
+from pvhdbg.tui.app.selection import selected_row
 from pvhdbg.tui.app.tour.card_letters import CardLetters
 from pvhdbg.tui.app.tour.guide import Boots, Guide
 from pvhdbg.tui.draw import legend, targets, whole_view
@@ -260,7 +261,7 @@ class Dispatcher:
         return lambda: self._ask_worker(lambda worker: worker.resume(verb))
 
     def _toggle_breakpoint(self) -> None:
-        place, refusal = actions.breakpoint_place(self._ui.screen)
+        place, refusal = selected_row.breakpoint_place(self._ui.screen)
         if refusal and self._ui.worker is not None:
             self._ui.say(refusal)
         else:
@@ -286,7 +287,7 @@ class Dispatcher:
 
     def _copy(self) -> None:
         """Copy the selected row with OSC 52, which lets the terminal put the text on the clipboard, even over ssh."""
-        text = actions.selected_text(self._ui.screen)
+        text = selected_row.selected_text(self._ui.screen)
         self._to_clipboard(text, text[:LONGEST_COPY] + ("…" if len(text) > LONGEST_COPY else ""))
 
     def _copy_view(self) -> None:
@@ -303,7 +304,7 @@ class Dispatcher:
 
     def _ask_about_row(self, command: str) -> None:
         """Run a command about the bytes of the selected row, as if the user had typed it at the prompt."""
-        asked = actions.asked_about(self._ui.screen)
+        asked = selected_row.asked_about(self._ui.screen)
         if asked:
             self._ui.show(self._ui.screen._replace(focus=state.OUTPUT if command == "who" else self._ui.screen.focus))
             self._run_line(f"pvh {command} {asked}")
@@ -312,8 +313,9 @@ class Dispatcher:
 
     def _back_to_store(self) -> None:
         if self._ui.screen.trace:
-            self._ui.show(actions.back_to_store(self._ui.screen))
+            self._ui.show(selected_row.back_to_store(self._ui.screen))
         else:
+            self._ui.show(selected_row.seek(self._ui.screen))
             self._ask_about_row("back")
 
     def _run_chosen(self) -> None:

@@ -14,7 +14,7 @@ from pvhdbg.tui.screen import changes, ending, findings, scrollback, state
 from pvhdbg.tui.screen.by_id import ById
 from pvhdbg.tui.screen.state import Log, MemoryRequest, Run, Screen
 from pvhdbg.tui.views import serial, table
-from pvhdbg.tui.views.shown import at_same_row
+from pvhdbg.tui.views.shown import at_same_row, at_sought
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -143,7 +143,7 @@ def _guest_stopped(screen: Screen, event: events.GuestStopped) -> Screen:
         times_back=event.times_back,
     )
     if event.run == screen.run:
-        return _reread_bytes(compare_and_check(stopped))
+        return _reread_bytes(compare_and_check(stopped._replace(sought=None)))
     stopped = stopped._replace(
         past=None, arrival=event.now, before=_stop_before(screen, stopped), next=None, detail_top=0, only_changes=False
     )
@@ -151,7 +151,7 @@ def _guest_stopped(screen: Screen, event: events.GuestStopped) -> Screen:
     stopped = at_same_row(screen, stopped)
     if len(event.history) > len(screen.history):
         stopped = _with_news(screen, stopped)
-    return _reread_bytes(stopped)
+    return _reread_bytes(at_sought(stopped._replace(sought=None), screen.sought))
 
 
 def _stop_before(screen: Screen, stopped: Screen) -> Capture | None:

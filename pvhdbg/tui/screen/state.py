@@ -209,6 +209,8 @@ class Screen(NamedTuple):
     next_by_stage: Mapping[str, NextInstruction | None] = {}
     bytes: Bytes = Bytes()
     memory_request: MemoryRequest | None = None
+    sought: tuple[str, MemoryRequest] | None = None
+    """The path of the row to whose last store the machine goes back, and its bytes; None if it does not."""
     serial: tuple[str, ...] = ()
     """The guest's serial output, as lines that are safe for a terminal."""
     log: Log = Log()

@@ -13,7 +13,7 @@ from pvhdbg.views.rows.row import Row
 if TYPE_CHECKING:
     from pvhdbg.boot.stop.capture import Capture
     from pvhdbg.tui.screen.changes import Before
-    from pvhdbg.tui.screen.state import Screen
+    from pvhdbg.tui.screen.state import MemoryRequest, Screen
     from pvhdbg.tui.views.view import Decode, Rows, View
 
 _ABSENT = {memory.CANNOT_BE_READ: "memory_map.entries[", "PVH301": "modules["}
@@ -68,6 +68,17 @@ def at_same_row(before: Screen, screen: Screen) -> Screen:
     row = selected(before)
     index = finding_rows.index_of(rows(screen), row.path) if row and row.path else None
     return screen if index is None else screen.at(index)
+
+
+def at_sought(screen: Screen, sought: tuple[str, MemoryRequest] | None) -> Screen:
+    """Select the row to whose last store the machine went back. If no view has it at this stop, show its bytes."""
+    if sought is None:
+        return screen
+    path, request = sought
+    index = next((index for index, row in enumerate(rows(screen)) if row.path == path), None)
+    if index is not None:
+        return screen.at(index)
+    return screen._replace(view=table.BYTES.name, memory_request=request).at(0, 0)
 
 
 def capture_rows(screen: Screen, view: View) -> Rows:

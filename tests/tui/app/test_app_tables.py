@@ -11,6 +11,7 @@ from pvhdbg.tui.app import actions, bindings, dispatcher, style
 from pvhdbg.tui.app.app import Tui
 from pvhdbg.tui.app.bindings import LEFT_TO_PROMPT_TOOLKIT
 from pvhdbg.tui.app.colors import COLORS
+from pvhdbg.tui.app.selection import selected_row
 from pvhdbg.tui.draw.keys import EVERYWHERE, KEYS, PANE, PROMPT
 from pvhdbg.tui.draw.layout import Size
 from pvhdbg.tui.lines import classes
@@ -118,4 +119,4 @@ def test_important_styles_differ_without_colors_too(monkeypatch: pytest.MonkeyPa
 def test_w_asks_about_the_path_of_the_selected_row(view: str, expected: str) -> None:
     screen = actions.act(f"view {view}", apps.recorded(past=1, focus="view"), SIZE)
 
-    assert expected == actions.asked_about(screen)
+    assert expected == selected_row.asked_about(screen)

@@ -11,6 +11,7 @@ import pytest
 from pvhdbg.live.debuggee.code import Code, CodeLine
 from pvhdbg.tui.app import actions, prompt
 from pvhdbg.tui.app.prompt_label import prompt_label
+from pvhdbg.tui.app.selection import selected_row
 from pvhdbg.tui.draw.layout import Size
 from pvhdbg.tui.events import events, update
 from pvhdbg.tui.events.update import show_stage
@@ -212,8 +213,8 @@ def test_the_code_view_scrolls_from_rip() -> None:
     screen = PREPARE._replace(view="code", focus=state.VIEW, code=Code("code", lines))
 
     assert 21 == actions.act("down", screen, SIZE).position.cursor
-    assert 0x1014 == actions.breakpoint_place(screen).place
-    assert 0x1015 == actions.breakpoint_place(actions.act("down", screen, SIZE)).place
+    assert 0x1014 == selected_row.breakpoint_place(screen).place
+    assert 0x1015 == selected_row.breakpoint_place(actions.act("down", screen, SIZE)).place
 
 
 def test_a_breakpoint_can_be_set_only_at_a_source_line_or_an_instruction() -> None:
@@ -221,9 +222,9 @@ def test_a_breakpoint_can_be_set_only_at_a_source_line_or_an_instruction() -> No
         view="code", code=Code("pvh.c", (CodeLine("int x;", None, 1, current=True, path="/src/pvh.c"),))
     )
 
-    assert ("/src/pvh.c", 1) == actions.breakpoint_place(source).place
-    assert None is actions.breakpoint_place(source._replace(view="cpu")).place
-    assert None is actions.breakpoint_place(source._replace(code=Code(why="no code"))).place
+    assert ("/src/pvh.c", 1) == selected_row.breakpoint_place(source).place
+    assert None is selected_row.breakpoint_place(source._replace(view="cpu")).place
+    assert None is selected_row.breakpoint_place(source._replace(code=Code(why="no code"))).place
 
 
 def test_a_stop_returns_the_code_view_to_rip() -> None:

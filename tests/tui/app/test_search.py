@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pvhdbg.tui.app.actions import search
+from pvhdbg.tui.app.selection.search import search
 from pvhdbg.tui.screen import state
 from pvhdbg.tui.screen.state import Log, Run, Screen
 from tests.tui import screens

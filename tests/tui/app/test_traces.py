@@ -11,6 +11,7 @@ from pvhdbg.boot.record.trace import Trace
 from pvhdbg.boot.session.recorded import RecordedSession
 from pvhdbg.tui.app import actions, mouse
 from pvhdbg.tui.app.app import Tui
+from pvhdbg.tui.app.selection import selected_row
 from pvhdbg.tui.app.start import recording_screen
 from pvhdbg.tui.draw import frame, targets
 from pvhdbg.tui.draw.keys import IN_TRACE, impossible_now
@@ -87,9 +88,9 @@ def test_w_goes_back_to_the_stores_to_the_selected_row() -> None:
     shown = actions.choose(after("continue"), table.BY_NAME["boot_params"])
     shown = show_step(shown, BOOTPARAMS)
     row = next(index for index, row in enumerate(frame.rows(shown)) if row.path == "boot_params.e820_entries")
-    first = actions.back_to_store(shown.at(row))
+    first = selected_row.back_to_store(shown.at(row))
 
-    assert (5558, 5447) == (step_shown(first), step_shown(actions.back_to_store(first)))
+    assert (5558, 5447) == (step_shown(first), step_shown(selected_row.back_to_store(first)))
     assert first.moment is not None
     assert first.moment.next is not None
     assert first.moment.next.text.startswith("movb %al")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pvhdbg.abi.boot_params import BootParams
+from pvhdbg.tui.app.selection.selected_row import seek
 from pvhdbg.tui.events.events import GuestStopped
 from pvhdbg.tui.events.update import show_stage, update
 from pvhdbg.tui.screen.state import STOPPED, Run
@@ -68,3 +69,18 @@ def test_the_original_boot_params_are_shown_until_the_kernel_writes_its_copy() -
 
     assert rows(screen) == rows(stepped)
     assert "a struct boot_params, not copied to boot_params yet" in line(stepped, "pvh_bootparams at", (120, 40))
+
+
+def test_after_going_back_to_a_store_the_bytes_are_shown_if_no_view_has_the_field() -> None:
+    prepare = at("prepare")
+    entry, now = prepare.history[0], prepare.now
+    assert now is not None
+    assert now.pvh_start_info is not None
+    asked = seek(prepare)
+    back = update(asked, GuestStopped(Run(STOPPED, ""), entry, (entry,), (), times_back=1))
+    unmoved = update(asked, GuestStopped(asked.run, now, asked.history, asked.stages))
+    at_stage = update(asked, GuestStopped(Run(STOPPED, "prepare", rip=1), now, asked.history, (), times_back=1))
+
+    assert (f"p {now.pvh_start_info.at:#x}", 4) == (back.memory_request and back.memory_request[:2])
+    assert ("bytes", "start_info", "start_info") == (back.view, unmoved.view, at_stage.view)
+    assert [None] * 3 == [screen.sought for screen in (back, unmoved, at_stage)]

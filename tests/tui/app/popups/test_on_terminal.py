@@ -60,7 +60,7 @@ def test_the_palette_finds_views_keys_commands_and_explanations_as_the_user_type
     ],
 )
 def test_a_long_list_opens_in_a_panel(typed: str, words: str) -> None:
-    with show() as tui:
+    with show(focus=state.PROMPT) as tui:
         tui.keys(typed, "Enter")
         tui.wait("Tab: link")
         shown = tui.wait(words)
