@@ -44,6 +44,8 @@ PRINTED = "no way"
 _PRINT_AND_HALT = bytes.fromhex("66baf803") + b"".join(bytes([0xB0, it, 0xEE]) for it in PRINTED.encode()) + b"\xf4"
 HALTS_AT = PREPARE + len(_PRINT_AND_HALT)
 """RIP after the `hlt`."""
+# Clear CR0.PE, and halt.
+_HALT_IN_REAL_MODE = bytes.fromhex("0f20c0 24fe 0f22c0 f4")
 PANIC = "Kernel panic - not syncing: no way"
 _PRINT_AND_LOOP = bytes.fromhex("66baf803") + b"".join(bytes([0xB0, it, 0xEE]) for it in PANIC.encode()) + b"\xeb\xfe"
 
@@ -68,6 +70,11 @@ def dying(*, name: str | None = None) -> bytes:
 def halting() -> bytes:
     """Return a guest that prints PRINTED on its serial console in xen_prepare_pvh, and halts at HALTS_AT for good."""
     return _guest(_PRINT_AND_HALT)
+
+
+def halting_in_real_mode() -> bytes:
+    """Return a guest that turns protected mode off in xen_prepare_pvh, and halts for good."""
+    return _guest(_HALT_IN_REAL_MODE)
 
 
 def panicking() -> bytes:

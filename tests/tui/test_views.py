@@ -8,6 +8,7 @@ from pvhdbg.abi.boot_params import BootParams
 from pvhdbg.abi.layout import Struct
 from pvhdbg.abi.start_info import ModlistEntry, StartInfo
 from pvhdbg.boot.record.document import DONE, PANICKED, Document, Outcome, Watched
+from pvhdbg.boot.stop.capture import MISSING_STAGE
 from pvhdbg.checks.finding import ERROR, INFO
 from pvhdbg.live.debuggee.code import Code, CodeLine
 from pvhdbg.tui.draw.frame import rows
@@ -132,6 +133,22 @@ def test_the_heading_of_the_findings_counts_those_at_the_end() -> None:
 
     assert "2 findings so far: 1 at the end (1 new *), 1 only at earlier stops" in text(screen, (120, 40))
     assert "3 findings so far: 1 at e820 and 1 at the end (1 new *), 1 only at earlier stops" in text(both, (120, 40))
+
+
+def test_findings_after_a_stage_are_not_findings_at_that_stage() -> None:
+    capture = build.boot().stops[1]
+    between = capture._replace(missing={**capture.missing, MISSING_STAGE: "after prepare, at no stage"})
+    entries = (
+        BootFinding(screens.STACK, ("prepare",), is_new=True),
+        BootFinding(screens.STACK._replace(code="PVH201"), ("prepare",), is_current=False),
+    )
+    screen = at("prepare", "findings", boot_findings=entries, now=between)
+
+    assert "2 findings so far: 1 after prepare (1 new *), 1 only at earlier stops" in text(screen, (120, 40))
+    assert "PVH207  here     start_info.modlist_paddr" in text(screen, (120, 40))
+    assert "PVH201  prepare  start_info.modlist_paddr" in text(screen, (120, 40))
+    assert "Found here, after prepare." in text(screen, (120, 40))
+    assert "Found at prepare; not at the displayed stop." in text(screen.at(1), (120, 40))
 
 
 def test_a_serial_console_without_output_leads_to_the_log() -> None:

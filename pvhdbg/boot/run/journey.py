@@ -41,7 +41,7 @@ class Journey:
     `entry` is the PHYS32_ENTRY address from the image, or an address that the caller has set; None if it is not known.
     `reading` is a context manager in which many physical reads are cheap. `name_of` returns an address as
     symbol+offset. `changes` are made when `go` reaches the entry; `handed_over` and `rewrites` have what was written.
-    With `trust_image`, the image is not compared with guest memory.
+    With `trust_image`, pvhdbg loaded the image: it is not compared with guest memory, and nothing resets the machine.
 
     If guest memory contains another kernel than the image, `image` is None, the target has no symbols, and
     `kernel_mismatch` is the message for the user. `news` has lines for the user that `take_news` has not returned yet.
@@ -281,7 +281,7 @@ class Journey:
         rip = self._machine.register("rip")
         self.check_kernel()
         stage = self.stage_at(rip)
-        if went_back(self._machine, stage, self._done, self.history[-1:]):
+        if went_back(self._machine, stage, self._done, self.history[-1:], can_reset=not self._trust_image):
             self._start_over()
             self.news.append(f"{image_match.WAS_RESET}: earlier captures are discarded")
             stage = self.stage_at(rip)

@@ -32,16 +32,19 @@ _BETWEEN_RETURN_AND_COPY = (
 _PREPARES = ("xen_prepare_pvh", "init_pvh_bootparams", "mem_map_via_hcall", "xen_pvh_init")
 
 
-def went_back(machine: Target, stage: Stage | None, done: int, last: Sequence[Capture]) -> bool:
+def went_back(
+    machine: Target, stage: Stage | None, done: int, last: Sequence[Capture], *, can_reset: bool = True
+) -> bool:
     """Return whether the machine was reset: it is at an earlier point than the last of `done` stages.
 
-    `stage` is the stage that the machine is at, `last` has the last capture, if there is one.
+    `stage` is the stage that the machine is at, `last` has the last capture, if there is one. With `can_reset` False,
+    QEMU stops instead of a reset: a guest that is in real mode has turned off protected mode itself.
     """
     if not done:
         return False
     if stage is not None:
         return stages.NAMES.index(stage.name) < done - 1
-    return was_reset(machine, last[0].registers if last else {})
+    return can_reset and was_reset(machine, last[0].registers if last else {})
 
 
 class StageDetector(NamedTuple):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 BEFORE, AFTER = 1024, 320
 """How many bytes of a function are shown before RIP, at most, and after it."""
-REAL = "real16"
+_REAL = "real16"
 _PAGE = 0x1000
 
 
@@ -59,7 +59,7 @@ class CodeReader(NamedTuple):
         with suppress(TargetError):
             registers["cs.base"] = target.register("cs.base")
         rip = linear_address(target.register("rip"), registers)
-        start = self._start(rip)
+        start = rip if mode == _REAL else self._start(rip)
         addresses = Addresses(target, registers, self.image)
         data = b""
         while start + len(data) < rip + AFTER:
@@ -75,8 +75,6 @@ class CodeReader(NamedTuple):
 
     def decode(self, code: Bytes) -> Code:
         """Return the instructions, with their source lines as far as gdb knows them."""
-        if code.mode == REAL:
-            return Code(why="firmware in real mode, before the guest's first instruction")
         if code.bits is None:
             return Code(why=f"CPU mode {code.mode}: the size of instructions is not known")
         lines = tuple(instructions(code, self.image, self.name_of))

@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from pvhdbg.boot.stop import stages
+from pvhdbg.boot.stop.capture import MISSING_STAGE
 from pvhdbg.tui.lines import classes
 from pvhdbg.tui.lines.line import clean, styled
 from pvhdbg.tui.screen.by_id import ById
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from pvhdbg.boot.record.document import MachineFacts
+    from pvhdbg.boot.stop.capture import Capture
     from pvhdbg.checks.finding import Finding
     from pvhdbg.tui.lines.line import Line
     from pvhdbg.tui.screen.state import BootFinding, Screen
@@ -87,13 +89,19 @@ def heading(screen: Screen) -> str:
     if not entries or not capture:
         return ""
     stage = "the death" if capture.stage == stages.DIED else capture.stage
+    at = "after" if _is_between(capture) else "at"
     ending = sum(entry.is_current and entry.finding.field.startswith(END) for entry in entries)
-    counts = ((current - ending, stage), (ending, "the end"))
-    places = " and ".join(f"{count} at {place}" for count, place in counts if count) or f"0 at {stage}"
+    counts = ((current - ending, f"{at} {stage}"), (ending, "at the end"))
+    places = " and ".join(f"{count} {place}" for count, place in counts if count) or f"0 {at} {stage}"
     parts = [f"{places}{f' ({new} new *)' if new else ''}"]
     if current < len(entries):
         parts.append(f"{len(entries) - current} only at earlier stops")
     return f"{text.counted(len(entries), 'finding')} so far: {', '.join(parts)}"
+
+
+def _is_between(capture: Capture | None) -> bool:
+    """Return whether a capture was taken after its stage, at no stage."""
+    return capture is not None and MISSING_STAGE in capture.missing
 
 
 def empty(_screen: Screen) -> str:
@@ -103,14 +111,16 @@ def empty(_screen: Screen) -> str:
 def draw(screen: Screen, rows: Rows, shown: range, width: int) -> list[Line]:
     """Draw each finding with the last stage that has it. Findings that the displayed capture lacks are dim."""
     look = row_lines.look(screen, rows, width)
-    stage_width = max((len(_stage(entry)) for entry in screen.boot_findings), default=0)
+    is_between = _is_between(screen.capture)
+    names = [_stage(entry, is_between=is_between) for entry in screen.boot_findings]
+    stage_width = max(map(len, names), default=0)
     drawn, groups = [], _groups(screen)
     for index in shown:
         group, field = groups[index], rows[index].value if width >= FIELDS_FROM else None
         entry = group[0]
         line: Line = [
             *row_lines.signed(look._replace(findings=(entry.finding,))),
-            (classes.OFFSET, _stage(entry).ljust(stage_width) + "  "),
+            (classes.OFFSET, _stage(entry, is_between=is_between).ljust(stage_width) + "  "),
             (classes.NAME, "" if field is None else row_lines.cell(field, look.columns.value, look)),
             (classes.MEANING, rows[index].meaning),
         ]
@@ -120,9 +130,14 @@ def draw(screen: Screen, rows: Rows, shown: range, width: int) -> list[Line]:
     return drawn
 
 
-def _stage(entry: BootFinding) -> str:
-    """Return the last stage that has the finding. A finding about the end of the guest has none."""
-    return "end" if entry.finding.field.startswith(END) else entry.stages[-1]
+def _stage(entry: BootFinding, *, is_between: bool) -> str:
+    """Return the last stage that has the finding. A finding about the end of the guest has none.
+
+    `is_between`: the displayed stop is after its stage, so what is found there is found "here".
+    """
+    if entry.finding.field.startswith(END):
+        return "end"
+    return "here" if is_between and entry.is_current else entry.stages[-1]
 
 
 def _last_output(screen: Screen) -> str:
@@ -140,7 +155,8 @@ def detail(screen: Screen, _rows: Rows, index: int) -> Detail:
     if any(entry.finding.field.startswith(END) for entry in group):
         names |= dict.fromkeys(at_stages, "the end of the guest")
     places = ", ".join(dict.fromkeys(names.get(stage, stage) for stage in at_stages))
-    note = f"Found at {places}{'' if is_current else '; not at the displayed stop'}."
+    found = f"here, after {places}" if group[0].is_new and _is_between(screen.capture) else f"at {places}"
+    note = f"Found {found}{'' if is_current else '; not at the displayed stop'}."
     if stages.DIED in at_stages:
         note = f"{_last_output(screen)}{note}"
     return Detail(tuple(entry.finding for entry in group), note=note, finding_first=True)

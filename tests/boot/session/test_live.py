@@ -72,6 +72,18 @@ def test_a_machine_that_is_at_an_earlier_stage_again_was_reset() -> None:
     assert ["the guest was reset and boots again: earlier captures are discarded"] == session.journey.news
 
 
+@pytest.mark.parametrize(("is_loaded_by_pvhdbg", "kept"), [(True, ["entry", "prepare"]), (False, [])])
+def test_real_mode_is_a_reset_only_on_a_machine_that_can_be_reset(is_loaded_by_pvhdbg: bool, kept: list[str]) -> None:
+    last = RUN.stops[1]
+    target = recording_of(last._replace(registers={**last.registers, "rip": 0x2D8, "cr0": 0x10}, symbols={}))
+    journey = Journey(target, cast("Runner", None), RUN.kernel, trust_image=is_loaded_by_pvhdbg)
+    journey.history.extend(RUN.stops[:2])
+    journey.capture_now()
+
+    assert kept == [capture.stage for capture in journey.history]
+    assert is_loaded_by_pvhdbg == (journey.news == [])
+
+
 @pytest.mark.parametrize(("rip", "stage"), [(0x1000123, stages.UNSEEN), (0xFFF0, stages.RESET)])
 def test_a_machine_in_which_no_stage_was_captured_is_before_the_entry_only_if_none_was_passed(
     rip: int, stage: str

@@ -92,3 +92,17 @@ def test_a_panic_is_noticed_with_and_without_a_console(own: OwnMachine, debian_v
     assert bool(ended.watched.serial) == bool(console)
     assert known == breakpoints.read(own.gdb)
     assert "prepare" == debuggee.back(None).stage
+
+
+def test_a_guest_in_real_mode_was_not_reset(own: OwnMachine, tmp_path: Path) -> None:
+    kernel = tmp_path / "real.elf"
+    kernel.write_bytes(tiny.halting_in_real_mode())
+    debuggee = rewindable(own, kernel, [])
+    debuggee.resume("continue")
+    position = debuggee.position()
+
+    assert "real16" == position.capture.cpu_mode
+    assert ["entry", "prepare"] == [capture.stage for capture in debuggee.journey.history]
+    assert [] == debuggee.journey.take_news()
+    assert "16-bit instructions" == debuggee.code_at_rip("real16").title
+    assert "prepare" == debuggee.back(None).stage
