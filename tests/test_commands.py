@@ -55,6 +55,7 @@ def test_every_command_has_help_and_an_example(name: str) -> None:
     assert text.startswith(f"{name} {COMMANDS[name].usage}".rstrip() + "\n")
     assert f"Example: {name}" in text
     assert COMMANDS[name] == commands.parse(COMMANDS[name].example)[0]
+    assert commands.parse(COMMANDS[name].example) == commands.parse(f"pvh {COMMANDS[name].example}")
 
 
 def test_help_lists_every_command_once() -> None:

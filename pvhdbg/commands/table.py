@@ -70,11 +70,13 @@ def run(session: Session, line: str) -> str:
 
 
 def parse(line: str) -> tuple[Command, Sequence[str]]:
-    """Return the command that a line names, and its arguments.
+    """Return the command that a line names, and its arguments. The line may begin with `pvh`, as in gdb.
 
     :raise UserError: for an unknown command or a wrong number of arguments.
     """
     words = _split(line)
+    if words[:1] == ["pvh"]:
+        words = words[1:]
     if not words:
         raise UserError("no command", _SEE_HELP)
     called = find(words[0])
