@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pvhdbg.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from pvhdbg.boot.run.journey import Journey
     from pvhdbg.boot.stop.capture import Capture
+    from pvhdbg.target.stub import StubTarget
 
 _NEWS = "news"
+_MACHINE, _READING = "_machine", "_reading"
 
 
 class SavedJourney(NamedTuple):
@@ -36,6 +39,18 @@ def forget_last_capture(journey: Journey) -> None:
     """Forget the last capture and the call that was observed there, because the machine is now before it."""
     rsp = journey.history.pop().registers.get("rsp")
     journey.calls = {symbol: call for symbol, call in journey.calls.items() if call.slot_vaddr != rsp}
+
+
+@contextmanager
+def read_through(journey: Journey, target: StubTarget) -> Iterator[None]:
+    """Within the block, the journey reads the same machine through another target. It must not run the machine."""
+    attributes = vars(journey)
+    before = {name: attributes[name] for name in (_MACHINE, _READING)}
+    attributes.update({_MACHINE: target, _READING: target.physical_reads})
+    try:
+        yield
+    finally:
+        attributes.update(before)
 
 
 def _copied(attributes: Mapping[str, object]) -> Mapping[str, object]:

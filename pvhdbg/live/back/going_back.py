@@ -6,7 +6,6 @@ longer than a guest needs to reach its first stop.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.text import printable
@@ -14,13 +13,13 @@ from pvhdbg.boot.run import saved_journey
 from pvhdbg.boot.stop import stages
 from pvhdbg.boot.who.fields import is_part
 from pvhdbg.errors import GuestError, PvhdbgError, UserError
-from pvhdbg.live.back.snapshot_list import SnapshotList, is_same
-from pvhdbg.live.debuggee.debuggee import Debuggee
-from pvhdbg.live.gdb import breakpoints, console
+from pvhdbg.live.back.snapshot_debuggee import LONGEST_RUN, NEXT_RUN, NO_WAY_BACK, TO_A_STAGE, SnapshotDebuggee
+from pvhdbg.live.back.snapshot_list import is_same
+from pvhdbg.live.gdb import breakpoints
 from pvhdbg.target.base import DIED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Collection, Sequence
 
     from pvhdbg.boot.stop.capture import Capture
     from pvhdbg.live.back import last_store
@@ -29,78 +28,14 @@ if TYPE_CHECKING:
     from pvhdbg.live.back.replay import Replay
     from pvhdbg.live.back.snapshot_list import Snapshot
     from pvhdbg.live.debuggee.debuggee import Position
-    from pvhdbg.live.debuggee.own_machine import OwnMachine
     from pvhdbg.live.observe.regions import Region
-    from pvhdbg.live.qemu.process import Qemu
-    from pvhdbg.target.base import Halt
 
-_LONGEST_RUN = 15.0
-"""How long the guest may run from a snapshot to this moment, in seconds. An idle computer needs less."""
-_INTERRUPTS_ON = 1 << 9
 _ENTRY, _BEFORE_PREPARE = "entry", "pvh_start_info"
 """The boot data that Linux writes before it is at `prepare`, where the first snapshot is."""
-_NO_WAY_BACK, _TO_A_STAGE = "can't go back", "press F8 to go back to a stage"
-_NOT_EXACT = "execution is not exactly repeatable"
-_NEXT_RUN = "restart pvhdbg with --snapshots on"
 
 
-class RewindableDebuggee(Debuggee):
-    """A Debuggee that takes snapshots of its machine, and goes back to them."""
-
-    machine: OwnMachine
-
-    def _begin(self) -> None:
-        self._snapshots = SnapshotList(self._qemu, self.machine.folder)
-        self._refusal: str | None = None
-        self._here: Position | None = None
-        super()._begin()
-
-    @property
-    def times_back(self) -> int:
-        return self._snapshots.loads
-
-    def _way_back(self) -> Callable[[str | None], str]:
-        return lambda where: self.back(where).remark
-
-    def position(self, halt: Halt | None = None) -> Position:
-        self._here = super().position(halt)
-        return self._here
-
-    def keep_snapshot(self) -> None:
-        """Take a snapshot of this stop, unless there is one. If QEMU refuses, take none from now on, and remember why.
-
-        Call this while the user does not wait for the machine.
-        """
-        here = self._here
-        if here is None or self._why_not() or not self._is_at(here):
-            return
-        if here.stage is None and _has_interrupts(here.capture):  # no step back is possible there
-            return
-        if self._snapshots.last_at(here.capture) is not None:
-            return
-        try:
-            self._snapshots.save(here, self.journey)
-        except OSError as error:
-            self._refusal = printable(str(error))
-
-    def next_stage(self) -> Position:
-        self._keep_first_snapshot()
-        return super().next_stage()
-
-    def resume(self, verb: str) -> Position:
-        self._keep_first_snapshot()
-        return super().resume(verb)
-
-    def console(self, line: str, more: Callable[[], str | None]) -> Position:
-        if console.resumes(line):
-            self._keep_first_snapshot()
-        return super().console(line, more)
-
-    def _keep_first_snapshot(self) -> None:
-        """Before the guest first runs on, take a snapshot: without one, there is no way back from its death."""
-        if not self._snapshots.kept:
-            with suppress(PvhdbgError):  # gdb or QEMU may be gone: running the guest reports that
-                self.keep_snapshot()
+class RewindableDebuggee(SnapshotDebuggee):
+    """A Debuggee that takes snapshots of its machine, and goes back to them and to the moments between."""
 
     def back(self, where: str | None) -> Position:
         """Go back to the last captured stage before here, or to `where`: a stage, or just after a store to a field.
@@ -114,12 +49,15 @@ class RewindableDebuggee(Debuggee):
         if where is not None and where not in stages.NAMES:
             return self._back_to_store(here, where)
         if reason := self._why_not():
-            raise UserError(f"{_NO_WAY_BACK}: {reason}", _NEXT_RUN)
+            raise UserError(f"{NO_WAY_BACK}: {reason}", NEXT_RUN)
         wanted = self._captured_before(here, where)
         undone = self._stages_so_far()
-        self._go_to(here, wanted)
+        remark = f"back at stage {wanted.stage}: what changed since then is undone"
+        if direct := self._snapshots.of_stage(wanted.stage):
+            return self._arrived(self._load_and_capture(direct, undone), remark)
+        self._run_to(here, wanted)
         self.session.went_back(None, undone)
-        return self.position()._replace(remark=f"back at stage {wanted.stage}: what changed since then is undone")
+        return self.position()._replace(remark=remark)
 
     def step_back(self, *, by_repetition: bool = False) -> Position:
         """Go back by one instruction, with all its repetitions unless `by_repetition` is set. See last_step.
@@ -133,23 +71,26 @@ class RewindableDebuggee(Debuggee):
 
         here = self.position()
         starts = self._earlier_snapshots(here)
-        moment, hlt = saved_journey.save(self.journey), places.hlt_before(here.capture, self.journey)
+        hlt, is_dead = places.hlt_before(here.capture, self.journey), here.halt.kind == DIED
+        moment, before = saved_journey.save(self.journey), [*self.journey.history]
+        if here.stage is not None or is_dead:
+            before.pop()
         undone = [*self.session.undone, *([here.stage] if here.stage else [])]
         with self._replay(here) as replay:
             finder = last_step.finder(replay, here.capture, self.name_of, by_repetition=by_repetition, hlt=hlt)
             start, moves = self._find_last_step(replay, finder, starts)
             if moves is not None:
                 replay.load(start)
-            if moves is None or not finder.go(moves):
+            if moves is None or not finder.go(moves, lambda: self._keep_on_the_way(replay, start, before)):
                 why = replay.timeout_message or "pvhdbg found no instruction that leads exactly here"
                 self._give_up(replay, start)
-                raise GuestError(f"{_NO_WAY_BACK}: {why}", _TO_A_STAGE)
-        self.session.went_back(moment, undone)
-        is_dead = here.halt.kind == DIED
-        if here.stage is not None or is_dead:
-            saved_journey.forget_last_capture(self.journey)
+                raise GuestError(f"{NO_WAY_BACK}: {why}", TO_A_STAGE)
+            self.session.went_back(moment, undone)
+            if here.stage is not None or is_dead:
+                saved_journey.forget_last_capture(self.journey)
+            capture = self._capture_through(replay)
         words = "back at the instruction that killed the guest" if is_dead else "back by one instruction"
-        return self.position()._replace(remark=words if hlt is None else "back at the hlt that halted the guest")
+        return self._arrived(capture, words if hlt is None else "back at the hlt that halted the guest")
 
     def _find_last_step(
         self, replay: Replay, finder: Finder, starts: Sequence[Snapshot]
@@ -175,22 +116,22 @@ class RewindableDebuggee(Debuggee):
         here = self.position()
         starts, place = self._earlier_snapshots(here), here.capture
         if here.halt.kind == DIED:
-            raise UserError(f"{_NO_WAY_BACK}: the guest is dead", "press F7 or F8 to go back")
+            raise UserError(f"{NO_WAY_BACK}: the guest is dead", "press F7 or F8 to go back")
         undone = self._stages_so_far()
         return_to = self._kept_here(here)
         hits: int | None = 0
         for start in reversed(starts):
             self._load(start, keep=return_to)
-            hits = last_hit.count_hits(self.machine, place, _LONGEST_RUN)
+            hits = last_hit.count_hits(self.machine, place, LONGEST_RUN)
             if hits != 0:
                 break
             place = start.capture
         if hits is not None:
             self._load(start)
-        if hits is None or not last_hit.run_hits(self.machine, hits, _LONGEST_RUN):
+        if hits is None or not last_hit.run_hits(self.machine, hits, LONGEST_RUN):
             if return_to is not None:
                 self._load(return_to)
-            raise GuestError(f"{_NO_WAY_BACK}: gdb can't count the hits before this moment exactly", _TO_A_STAGE)
+            raise GuestError(f"{NO_WAY_BACK}: gdb can't count the hits before this moment exactly", TO_A_STAGE)
         self.session.went_back(None, undone)
         return self.position()._replace(remark="back at the last hit" if hits else "no hit: back at the first snapshot")
 
@@ -205,24 +146,23 @@ class RewindableDebuggee(Debuggee):
         region, place = places.region_of(text, here.capture, self.session), here.capture
         starts = self._earlier_snapshots(here)
         undone = self._stages_so_far()
+        capture: Capture | None = None
         with self._replay(here) as replay:
             start, route, stores = self._find_store(replay, starts, region, place)
             is_there = stores is not None and self._run_stores(replay, start, stores.number, region, route)
-            if not is_there:
+            if stores is not None and is_there:
+                self._restored(start, undone)
+                self.journey.history += [capture for before, capture in stores.passed if before < stores.number]
+                capture = self._capture_through(replay)
+            else:
                 self._give_up(replay, starts[-1])
-        if stores is not None and is_there:
-            self._restored(start, undone)
-            self.journey.history += [capture for before, capture in stores.passed if before < stores.number]
-        elif stores is not None and not stores.number and is_part(text, _BEFORE_PREPARE) and starts[0].stage != _ENTRY:
-            self._to_store_before(starts[0], region, text)
-            self.session.went_back(None, undone)
-        else:
-            raise self._no_store(stores, text, starts[0])
-        return self.position()._replace(
-            remark=f"back at the last store to {printable(text)}, just after the instruction"
-        )
+        if capture is None:
+            if stores is None or stores.number or not is_part(text, _BEFORE_PREPARE) or starts[0].stage == _ENTRY:
+                raise self._no_store(stores, text, starts[0])
+            capture = self._to_store_before(starts[0], region, text, undone)
+        return self._arrived(capture, f"back at the last store to {printable(text)}, just after the instruction")
 
-    def _to_store_before(self, first: Snapshot, region: Region, text: str) -> None:
+    def _to_store_before(self, first: Snapshot, region: Region, text: str, undone: Collection[str]) -> Capture:
         """Restart the guest, and run to the last store before the moment of the first snapshot.
 
         :raise UserError: if there is no such store.
@@ -233,12 +173,14 @@ class RewindableDebuggee(Debuggee):
         with breakpoints.disabled(self.machine.gdb):
             arrived = self.to_stage(_ENTRY)
         if not is_same(arrived.capture, entry):
-            raise GuestError(f"{_NO_WAY_BACK}: the restarted guest reached the entry with other registers or boot data")
+            raise GuestError(f"{NO_WAY_BACK}: the restarted guest reached the entry with other registers or boot data")
         with self._replay(arrived) as replay:
             start, route, stores = self._find_store(replay, self._snapshots.kept, region, first.capture, is_here=False)
             if stores is None or not self._run_stores(replay, start, stores.number, region, route):
                 replay.load(start)
                 raise self._no_store(stores, text, start)
+            self.session.went_back(None, undone)
+            return self._capture_through(replay)
 
     def _find_store(
         self, replay: Replay, starts: Sequence[Snapshot], region: Region, place: Capture, *, is_here: bool = True
@@ -273,63 +215,16 @@ class RewindableDebuggee(Debuggee):
         shown = printable(text)
         if stores is None or stores.number:
             return GuestError(
-                f"{_NO_WAY_BACK}: pvhdbg can't count the stores to {shown} before this moment exactly", _TO_A_STAGE
+                f"{NO_WAY_BACK}: pvhdbg can't count the stores to {shown} before this moment exactly", TO_A_STAGE
             )
         since = f"since the first snapshot, at stage {first.stage}"
-        return UserError(f"{_NO_WAY_BACK}: no instruction stored to {shown} {since}", f"see `who {shown}`")
+        return UserError(f"{NO_WAY_BACK}: no instruction stored to {shown} {since}", f"see `who {shown}`")
 
     def _give_up(self, replay: Replay, start: Snapshot) -> None:
         """Return to where the user was. If the guest was dead, stay at a snapshot: it would not die in the same way."""
         replay.load(replay.returns_to or start)
         if replay.returns_to is None:
             self._restored(start, self._stages_so_far())
-
-    def _replay(self, here: Position) -> Replay:
-        """Disconnect gdb within the block, and let the machine run from snapshots.
-
-        :raise UserError: if QEMU refuses to take a snapshot of this moment, to return to it.
-        """
-        from pvhdbg.live.back.replay import Replay
-
-        return Replay(self.machine, self._snapshots, self._kept_here(here), _LONGEST_RUN)
-
-    def _stages_so_far(self) -> Collection[str]:
-        captured = (capture.stage for capture in self.journey.history if capture.stage != stages.DIED)
-        return [*captured, *self.session.undone]
-
-    def _earlier_snapshots(self, here: Position) -> Sequence[Snapshot]:
-        """Return the snapshots before this moment, oldest first.
-
-        :raise UserError: if there is none, or the guest would not execute the same instructions again from there.
-        """
-        reason, hint = self._why_not(), None
-        if self._qemu.returncode is not None:
-            reason = "QEMU has ended"
-        elif self._qemu.options.accel == "kvm":
-            reason, hint = f"under KVM, {_NOT_EXACT}", _TO_A_STAGE
-        elif _has_interrupts(here.capture):
-            reason, hint = f"interrupts are enabled, so {_NOT_EXACT}", _TO_A_STAGE
-        if reason:
-            raise UserError(f"{_NO_WAY_BACK}: {reason}", hint)
-        earlier = [snapshot for snapshot in self._snapshots.kept if not is_same(snapshot.capture, here.capture)]
-        if not earlier:
-            raise UserError(f"{_NO_WAY_BACK}: there is no snapshot of an earlier moment", _TO_A_STAGE)
-        return earlier
-
-    def _kept_here(self, here: Position) -> Snapshot | None:
-        """Return a snapshot of this moment, to return to it: the last one if it is of this moment, otherwise a new one.
-
-        None if the guest is dead.
-
-        :raise UserError: if QEMU refuses.
-        """
-        if here.halt.kind == DIED:
-            return None
-        try:
-            return self._snapshots.last_at(here.capture) or self._snapshots.save(here, self.journey)
-        except OSError as error:
-            self._refusal = printable(str(error))
-            raise UserError(f"{_NO_WAY_BACK}: {self._refusal}", _NEXT_RUN) from error
 
     def _captured_before(self, here: Position, stage: str | None) -> Capture:
         """Return the capture of the stage to go to.
@@ -342,14 +237,11 @@ class RewindableDebuggee(Debuggee):
         found = [capture for capture in captured if stage in (None, capture.stage)]
         if not found:
             what = "no stage was" if stage is None else f"stage {stage} was not"
-            raise UserError(f"{_NO_WAY_BACK}: {what} captured before here", "see `stages` for what was captured")
+            raise UserError(f"{NO_WAY_BACK}: {what} captured before here", "see `stages` for what was captured")
         return found[-1]
 
-    def _go_to(self, here: Position, wanted: Capture) -> None:
-        """Load the snapshot of a stage. Without one, load an earlier one or restart the guest, and run to the stage."""
-        if direct := self._snapshots.of_stage(wanted.stage):
-            self._load(direct)
-            return
+    def _run_to(self, here: Position, wanted: Capture) -> None:
+        """Load a snapshot before a stage, or restart the guest without one, and run to the stage."""
         earlier = self._snapshots.before_stage(wanted.stage)
         return_to = self._kept_here(here) if earlier else None
         if earlier:
@@ -364,37 +256,5 @@ class RewindableDebuggee(Debuggee):
             self._load(return_to)
         new_boot = "" if return_to is not None else " after a restart"
         raise GuestError(
-            f"{_NO_WAY_BACK}: the guest reached stage {wanted.stage} with other registers or boot data{new_boot}"
+            f"{NO_WAY_BACK}: the guest reached stage {wanted.stage} with other registers or boot data{new_boot}"
         )
-
-    def _why_not(self) -> str | None:
-        return self._qemu.options.no_snapshots or self._refusal
-
-    @property
-    def _qemu(self) -> Qemu:
-        assert self.machine.qemu is not None  # noqa: S101  pvhdbg started this machine
-        return self.machine.qemu
-
-    def _is_at(self, here: Position) -> bool:
-        """Return whether the machine is alive, stopped, and still where it was last examined."""
-        gdb = self.machine.gdb
-        alive = here.halt.kind != DIED and gdb.connected and not gdb.running
-        return alive and self._qemu.returncode is None and self.machine.target.register("rip") == here.capture.rip
-
-    def _load(self, snapshot: Snapshot, keep: Snapshot | None = None) -> None:
-        """Restore the machine, and all that pvhdbg knew then. Later snapshots are dropped, except `keep`.
-
-        :raise GuestError: if QEMU can't restore the machine.
-        """
-        self._snapshots.load(snapshot, keep, is_dead=self.machine.runner.death() is not None)
-        self.machine.revive()
-        self.machine.runner.forget_death()
-        self._restored(snapshot)
-
-    def _restored(self, snapshot: Snapshot, undone: Collection[str] = ()) -> None:
-        """Continue with what pvhdbg knew at a snapshot."""
-        self.session.went_back(snapshot.journey, undone)
-
-
-def _has_interrupts(capture: Capture) -> bool:
-    return bool((capture.registers.get("eflags") or 0) & _INTERRUPTS_ON)

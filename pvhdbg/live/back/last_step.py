@@ -38,6 +38,8 @@ _IN_THUNK = 6
 _THUNK = "thunk"
 _MOST_FUNCTIONS = 4
 """The most functions between a call and its return if each ends with a jump to the next one."""
+_MANY_VISITS, _VISITS_LEFT = 100, 32
+"""From how many visits of an instruction on a snapshot is taken on the way, and how many visits are then left."""
 _MOST_STEPS = 5_000
 """The most instructions that pvhdbg single-steps if no candidate leads to the place."""
 
@@ -72,21 +74,27 @@ class Walker:
         """Whether the machine may be between two repetitions of an instruction that leads to the place."""
         return self._replay.rip in self._repeated
 
-    def go(self, moves: Sequence[Move]) -> bool:
-        """Make the moves. Return False if the machine did not get there."""
+    def go(self, moves: Sequence[Move], keep: Callable[[], None]) -> bool:
+        """Make the moves. Return False if the machine did not get there.
+
+        If a move takes many visits, call `keep` some visits before its end.
+        """
         self._has_stepped = True
         for move in moves:
             if move.address is None:
                 for _ in range(move.times):
                     self._step()
-            elif not self._visit(move.address, move.times, move.end):
+            elif not self._visit(move.address, move.times, move.end, keep):
                 return False
         return True
 
-    def _visit(self, address: int, times: int, end: int | None) -> bool:
+    def _visit(self, address: int, times: int, end: int | None, keep: Callable[[], None]) -> bool:
+        kept_at = times - _VISITS_LEFT if times > _MANY_VISITS and end is None else 0
         for visit, _ in enumerate(self._reached({address}), 1):
             if visit == times:
                 return True
+            if visit == kept_at:
+                keep()
             if end is not None and not self._finish(end):
                 return False
         return False

@@ -36,19 +36,27 @@ class Replay:
     If the block raises a TargetError, the machine returns to the moment that the user sees, if that has a snapshot.
 
     `limit` is how long the machine may run after each `load`, in seconds. `returns_to` is the snapshot of the moment
-    that the user sees, which is kept until the end; None if the guest is dead.
+    that the user sees, which is kept until the end; None if there is none. `is_dead` is whether the guest is dead.
     """
 
     target: RspTarget
     runner: RspRunner
     watch: RspWatch
 
-    def __init__(self, machine: OwnMachine, snapshots: SnapshotList, returns_to: Snapshot | None, limit: float) -> None:
+    def __init__(
+        self,
+        machine: OwnMachine,
+        snapshots: SnapshotList,
+        returns_to: Snapshot | None,
+        limit: float,
+        *,
+        is_dead: bool,
+    ) -> None:
         self._machine = machine
         self._snapshots = snapshots
         self.returns_to = returns_to
         self._limit = limit
-        self._is_dead = returns_to is None
+        self._is_dead = is_dead
         self._has_timed_out = False
 
     def __enter__(self) -> Self:

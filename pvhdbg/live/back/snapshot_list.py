@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from pvhdbg.boot.run.journey import Journey
     from pvhdbg.boot.run.saved_journey import SavedJourney
     from pvhdbg.boot.stop.capture import Capture
-    from pvhdbg.live.debuggee.debuggee import Position
     from pvhdbg.live.qemu.process import Qemu
 
 DISK_BUDGET = 1 << 30
@@ -67,8 +66,8 @@ class SnapshotList:
         """Return the last snapshot if it was taken where a capture was."""
         return next((snapshot for snapshot in self._kept[-1:] if is_same(snapshot.capture, capture)), None)
 
-    def save(self, here: Position, journey: Journey) -> Snapshot:
-        """Take a snapshot.
+    def save(self, stage: str | None, capture: Capture, journey: Journey) -> Snapshot:
+        """Take a snapshot. `capture` is what was captured here, at `stage` or, if it is None, between stages.
 
         :raise OSError: if QEMU is gone or refuses, for example because the disk is full.
         """
@@ -76,7 +75,7 @@ class SnapshotList:
             raise OSError(reason)
         self._count += 1
         position = len(self._qemu.serial.complete()) + self._qemu.serial.dropped
-        snapshot = Snapshot(f"s{self._count}", here.stage, here.capture, saved_journey.save(journey), position)
+        snapshot = Snapshot(f"s{self._count}", stage, capture, saved_journey.save(journey), position)
         outdated, self._outdated = self._outdated, []
         size = self._qemu.snapshots.save(snapshot.tag, outdated)
         self._kept.append(snapshot)

@@ -160,8 +160,7 @@ class Debuggee(MachineSession):
     def _code_reader(self) -> CodeReader:
         from pvhdbg.live.debuggee.code_reader import CodeReader
 
-        machine, image = self.machine, self.image
-        return CodeReader(machine, image, self.symbols, self.has_symbols, self.name_of, self._map_symbols)
+        return CodeReader(self.machine, self.image, self.symbols, self.has_symbols, self.name_of, self._map_symbols)
 
     def _map_symbols(self) -> None:
         """If RIP is a physical address in the kernel, let gdb find symbols and lines at physical addresses too."""
@@ -319,8 +318,11 @@ class Debuggee(MachineSession):
             self._drop_symbols()
             symbol = None if death.rip is None else self.name_of(death.rip)
             return Position(None, death, symbol, self.journey.history[-1])
+        return self._position_at(self.session.capture_now(), halt)
+
+    def _position_at(self, capture: Capture, halt: Halt | None = None) -> Position:
+        """Return the position of a machine that was captured as it is."""
         rip = self.machine.target.register("rip")
-        capture = self.session.capture_now()
         self._drop_symbols()
         stage = self.journey.stage_at(rip)
         if halt is None or halt.rip != rip:
@@ -381,8 +383,7 @@ class Debuggee(MachineSession):
 
     def _revive(self) -> None:
         """Recover the registers of a dead guest that a command resumed, although `console.resumes` does not list it."""
-        machine = self._own_machine()
-        if machine is not None:
+        if (machine := self._own_machine()) is not None:
             machine.revive()
 
     def lacking(self) -> dict[str, str]:

@@ -12,7 +12,7 @@ import pytest
 from pvhdbg import guest
 from pvhdbg.boot.stop.capture import Capture
 from pvhdbg.errors import GuestError, RegisterUnavailable, UserError
-from pvhdbg.live.back import going_back
+from pvhdbg.live.back import snapshot_debuggee
 from pvhdbg.live.back.going_back import RewindableDebuggee
 from pvhdbg.live.back.last_step import StepFinder
 from pvhdbg.live.back.replay import Replay
@@ -307,7 +307,7 @@ def test_if_the_guest_takes_too_long_that_is_said_and_the_machine_stays(
     debuggee = at_prepare()
     steps_forward(debuggee, 3)
     before = state_of(debuggee)
-    monkeypatch.setattr(going_back, "_LONGEST_RUN", 0.0)
+    monkeypatch.setattr(snapshot_debuggee, "LONGEST_RUN", 0.0)
 
     with pytest.raises(GuestError, match=r"^can't go back: the guest did not come here again within 0 s$"):
         debuggee.step_back()
