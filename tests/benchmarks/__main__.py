@@ -115,6 +115,8 @@ def _back_rows(vmlinux: Path, times: int) -> Iterator[Row]:
     yield Row("back to a stage, 512 MiB", back.to_stage, 150, " ms")
     yield Row("back by one instruction", back.one_instruction, 150, " ms")
     yield Row("back to the writer of a field", back.to_writer, 300, " ms")
+    yield Row("back by one instruction / the least for it", back.one_instruction_ratio, None)
+    yield Row("back to the writer / the least for it", back.to_writer_ratio, None)
     yield Row("a key that comes while a snapshot is taken waits", back.save, 100, " ms")
     yield Row("from stage to stage with snapshots / without", back.forward, 1.05)
 

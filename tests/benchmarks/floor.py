@@ -134,8 +134,8 @@ def visit(stub: Stub, entry: int, prepare: int, bootparams: int, later: list[int
 
 
 @contextmanager
-def booting(vmlinux: str) -> Iterator[Path]:
-    """Run QEMU during the block, with its CPU stopped. Return the path of its stub's socket."""
+def booting(vmlinux: str, *more: str) -> Iterator[Path]:
+    """Run QEMU during the block, with its CPU stopped and more options. Return the path of its stub's socket."""
     with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as listener:
         path = Path(folder, "gdb")
         listener.bind(str(path))
@@ -143,7 +143,7 @@ def booting(vmlinux: str) -> Iterator[Path]:
         stub = f"socket,id=stub,fd={listener.fileno()},server=on,wait=off"
         call = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-machine", "microvm"]
         call += ["-accel", "tcg", "-cpu", "max", "-m", "512M", "-kernel", vmlinux, "-append", "console=ttyS0"]
-        call += ["-S", "-no-reboot", "-no-shutdown", "-chardev", stub, "-gdb", "chardev:stub"]
+        call += ["-S", "-no-reboot", "-no-shutdown", "-chardev", stub, "-gdb", "chardev:stub", *more]
         qemu = subprocess.Popen(call, pass_fds=[listener.fileno()], stderr=subprocess.DEVNULL)
         try:
             yield path

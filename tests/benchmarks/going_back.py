@@ -10,17 +10,20 @@ from __future__ import annotations
 import statistics
 import sys
 import time
+from operator import truediv
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from pvhdbg.live.debuggee.own_machine import OwnMachine
 from tests import kernels
+from tests.benchmarks import back_floor
 from tests.live.runs import rewindable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pvhdbg.live.back.going_back import RewindableDebuggee
+    from tests.benchmarks.back_floor import BackFloor
 
 _FIELD = "boot_params.hdr.cmd_line_ptr"
 
@@ -28,7 +31,8 @@ _FIELD = "boot_params.hdr.cmd_line_ptr"
 class Times(NamedTuple):
     """Medians in milliseconds. `forward` is a ratio: the way from stage to stage with snapshots, and without.
 
-    `save` is how long a key waits at most that comes while a snapshot is taken.
+    `save` is how long a key waits at most that comes while a snapshot is taken. `one_instruction_ratio` and
+    `to_writer_ratio` compare with back_floor.
     """
 
     to_stage: float
@@ -36,17 +40,20 @@ class Times(NamedTuple):
     to_writer: float
     save: float
     forward: float
+    one_instruction_ratio: float
+    to_writer_ratio: float
 
 
 def measure(kernel: Path, times: int) -> Times:
     """Measure each. The first time, which warms up, is not counted."""
-    with OwnMachine() as machine:
+    with OwnMachine() as machine, back_floor.started(kernel) as floor:
         debuggee = rewindable(machine, kernel, (), memory="512M")
         debuggee.keep_snapshot()
-        took = [_there_and_back(debuggee) for _ in range(times + 1)]
-    ways = [_way_forward(kernel, None) / _way_forward(kernel, "off") for _ in range(times + 1)]
-    to_stage, one_instruction, to_writer, save = (statistics.median(column[1:]) for column in zip(*took, strict=True))
-    return Times(to_stage, one_instruction, to_writer, save, statistics.median(ways[1:]))
+        took = [(*_there_and_back(debuggee), *_floor_there_and_back(floor)) for _ in range(times + 1)][1:]
+    ways = [_way_forward(kernel, None) / _way_forward(kernel, "off") for _ in range(times + 1)][1:]
+    to_stage, one, writer, save, floor_one, floor_writer = zip(*took, strict=True)
+    ratios = [statistics.median(map(truediv, *pair)) for pair in ((one, floor_one), (writer, floor_writer))]
+    return Times(*map(statistics.median, (to_stage, one, writer, save, ways)), *ratios)
 
 
 def _there_and_back(debuggee: RewindableDebuggee) -> tuple[float, float, float, float]:
@@ -60,6 +67,13 @@ def _there_and_back(debuggee: RewindableDebuggee) -> tuple[float, float, float, 
     to_writer = _milliseconds(lambda: debuggee.back(_FIELD))
     debuggee.back("prepare")
     return to_stage, one_instruction, to_writer, save
+
+
+def _floor_there_and_back(floor: BackFloor) -> tuple[float, float]:
+    """Measure the least for the same: one instruction back, and to the writer."""
+    one_instruction = _milliseconds(floor.one_instruction)
+    floor.to_kernel()
+    return one_instruction, _milliseconds(floor.to_writer)
 
 
 def _way_forward(kernel: Path, no_snapshots: str | None) -> float:

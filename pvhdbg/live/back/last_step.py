@@ -38,7 +38,7 @@ _IN_THUNK = 6
 _THUNK = "thunk"
 _MOST_FUNCTIONS = 4
 """The most functions between a call and its return if each ends with a jump to the next one."""
-_MANY_VISITS, _VISITS_LEFT = 100, 32
+_MANY_VISITS, _VISITS_LEFT = 100, 16
 """From how many visits of an instruction on a snapshot is taken on the way, and how many visits are then left."""
 _MOST_STEPS = 5_000
 """The most instructions that pvhdbg single-steps if no candidate leads to the place."""
@@ -200,6 +200,7 @@ class StepFinder(Walker):
         self._pc, self._rsp = here.rip or 0, here.registers.get("rsp") or 0
         self._word = 8 if here.cpu_mode == "long64" else 4
         self._callers: Collection[int] = ()
+        self._known_ends: dict[int, Collection[int]] = {}
         self._steps, self._calls = self._candidates()
 
     def find(self) -> Sequence[Move] | None:
@@ -298,11 +299,13 @@ class StepFinder(Walker):
                 return Move(rip, reached[rip])
         return None
 
-    def _ends_of(self, function: int) -> set[int]:
+    def _ends_of(self, function: int) -> Collection[int]:
         """Return the instructions that return from the function at an address, or jump to another function."""
-        name = self._symbol_at(function)
-        ends = (line.address for line in self._function(function) if self._leaves(line, name))
-        return {address for address in ends if self._symbol_at(address) == name}
+        if function not in self._known_ends:  # a loop may call it many times
+            name = self._symbol_at(function)
+            ends = (line.address for line in self._function(function) if self._leaves(line, name))
+            self._known_ends[function] = {address for address in ends if self._symbol_at(address) == name}
+        return self._known_ends[function]
 
     def _symbol_at(self, address: int) -> str:
         return (self._name_of(address) or "").partition("+")[0]
