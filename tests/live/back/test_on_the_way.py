@@ -11,7 +11,7 @@ from pvhdbg.live.back.snapshot_list import Snapshot, SnapshotList
 from tests.live.back.conftest import Start
 from tests.live.back.test_last_step import steps_back, steps_forward
 
-LOOP, STEPS, BACK = 20, 58, 4
+LOOP, STEPS, BACK = 21, 58, 4
 """The instructions of the teaching guest's loop, how many are executed, and how many of them again backward."""
 
 
@@ -32,5 +32,5 @@ def test_a_step_back_in_a_loop_leaves_a_snapshot_on_the_way_for_the_next_ones(
     monkeypatch.setattr(SnapshotList, "save", note)
 
     assert forward[-BACK - 1 :] == steps_back(debuggee, BACK)
-    assert [forward[-2 - LOOP]] == [state for state in saved if state in forward[: -BACK - 1]]
+    assert [STEPS - 1 - LOOP] == [forward.index(state) for state in saved if state in forward[: -BACK - 1]]
     assert forward[-BACK - 1 :] == steps_forward(debuggee, BACK)
