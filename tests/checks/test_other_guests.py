@@ -17,7 +17,7 @@ from pvhdbg.boot.stop import stages
 from pvhdbg.checks.finding import ERROR, WARNING
 from pvhdbg.checks.run import check_run
 from pvhdbg.image.load import open_kernel
-from pvhdbg.live.debuggee.own_machine import OwnMachine
+from pvhdbg.live.debuggee.stub_machine import StubMachine
 from pvhdbg.live.qemu.options import QemuOptions
 from pvhdbg.target import base
 from pvhdbg.views.to_json import document_json
@@ -83,15 +83,15 @@ def build(folder: Path, death: str) -> Path:
 
 def boot(path: Path, machine: str, args: tuple[str, ...] = ()) -> Document:
     """Boot a guest and let it run on after its entry."""
-    with OwnMachine() as own_machine:
-        kernel = open_kernel(str(path), own_machine.folder)
+    with StubMachine() as stub:
+        kernel = open_kernel(str(path), stub.folder)
         options = QemuOptions(str(path), machine=machine, args=args)
-        own_machine.boot(options, kernel.symbols)
-        own_machine.wait_ready()
-        target = own_machine.target
-        journey = Journey(target, own_machine.runner, kernel.facts, reading=target.physical_reads, trust_image=True)
+        stub.boot(options, kernel.symbols)
+        stub.wait_ready()
+        target = stub.target
+        journey = Journey(target, stub.runner, kernel.facts, reading=target.physical_reads, trust_image=True)
         assert [base.HIT] == [halt.kind for halt in journey.go("entry", PATIENCE)]
-        halt = own_machine.runner.run_to([NEVER], RUNS_ON if "OVERWRITTEN" in path.name else PATIENCE)
+        halt = stub.runner.run_to([NEVER], RUNS_ON if "OVERWRITTEN" in path.name else PATIENCE)
         outcome = Outcome("entry", "done")
         if halt.kind == base.DIED:
             journey.capture_at(stages.DIED)
