@@ -28,7 +28,6 @@ LARGEST = 64 * MIB
 
 PREFLIGHT = """
 import sys
-from functools import cache
 from pathlib import Path
 from pvhdbg.boot.stop.kernel_probe import SymbolsAndStrings
 from pvhdbg.image.load import open_kernel
@@ -37,6 +36,18 @@ kernel = open_kernel(sys.argv[1], Path(sys.argv[2]))
 SymbolsAndStrings(kernel.symbols, kernel.facts).prefetch()
 print(*(verdict.slug for verdict in preflight_file(kernel.facts, symbols=kernel.symbols).verdicts))
 """
+SEARCHED = (
+    "segments that share a false banner",
+    "small segments with false banners",
+    "names that match at odd offsets",
+    "a million names with the same tail",
+    "a million local symbols for every name",
+    "every name a hundred thousand times",
+    "symbol names of 50 mib",
+    "65535 random headers of each kind",
+    "everything at once",
+)
+"""The files with many symbols or load segments. Before a boot, only these take longer to search than in `inspect`."""
 
 CUT = {
     "zeros scanned 60000 times": {"elf.program_headers", "kernel.notes"},
@@ -99,23 +110,22 @@ def within_limits(used: Used) -> bool:
     return used.memory <= MEMORY and (used.cpu <= cpu_limit() or used.cpu <= cpu_limit_now())
 
 
-@pytest.fixture(params=HOSTILE)
-def hostile(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, Path]:
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_elf_file_is_examined_within_the_limits(name: str, tmp_path: Path) -> None:
     path = tmp_path / "kernel"
-    path.write_bytes(HOSTILE[request.param]())
+    path.write_bytes(HOSTILE[name]())
     assert path.stat().st_size <= LARGEST
-    return request.param, path
-
-
-def test_a_hostile_elf_file_is_examined_within_the_limits(hostile: tuple[str, Path], tmp_path: Path) -> None:
-    name, path = hostile
     inspect = use("-m", "pvhdbg", "inspect", "--format", "json", path)
-    preflight = use("-c", PREFLIGHT, path, tmp_path)
 
-    assert (True, True) == (within_limits(inspect), within_limits(preflight)), (inspect, preflight)
-    assert (True, 0, "", "") == (inspect.status in (0, 1), preflight.status, inspect.err, preflight.err)
+    assert within_limits(inspect), inspect
+    assert (True, "") == (inspect.status in (0, 1), inspect.err)
     missing = json.loads(inspect.out).get("missing", {})
     assert CUT.get(name, missing.keys()) == missing.keys()
+    if name in SEARCHED:
+        preflight = use("-c", PREFLIGHT, path, tmp_path)
+
+        assert within_limits(preflight), preflight
+        assert (0, "") == (preflight.status, preflight.err)
 
 
 @pytest.mark.parametrize("name", ["80 section names of 4 mib", "segments that share a million notes"])
