@@ -279,4 +279,4 @@ def _has_boot_data(stop: Capture) -> bool:
     return any(getattr(stop, key) is not None for key in stages.CAPTURE_KEYS)
 
 
-TARGET = Target("guest", inputs(), check, frozenset({"decoded", "missing"}), seconds=10.0, in_tests=200)
+TARGET = Target("guest", inputs(), check, frozenset({"decoded", "missing"}), seconds=10.0, in_tests=100)

@@ -97,4 +97,4 @@ def check(value: Input) -> str:
     return "missing" if log.missing else "read" if log.lines else "empty"
 
 
-TARGET = Target("log", inputs(), check, frozenset({"read", "empty", "missing"}), in_tests=200)
+TARGET = Target("log", inputs(), check, frozenset({"read", "empty", "missing"}), in_tests=100)

@@ -130,4 +130,4 @@ def _error(question: Callable[[FakeGdb], object], gdb: FakeGdb) -> str | None:
     return None
 
 
-TARGET = Target("mi", inputs(), check, frozenset({"parsed", "refused"}), in_tests=200)
+TARGET = Target("mi", inputs(), check, frozenset({"parsed", "refused"}), in_tests=100)

@@ -133,4 +133,4 @@ def check(value: Input) -> str:
     return result
 
 
-TARGET = Target("recordings", inputs(), check, frozenset({"read", "refused"}), seconds=10.0, in_tests=200)
+TARGET = Target("recordings", inputs(), check, frozenset({"read", "refused"}), seconds=10.0, in_tests=100)

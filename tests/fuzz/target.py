@@ -22,4 +22,4 @@ class Target(NamedTuple):
     check: Callable[[Any], str]
     outcomes: frozenset[str]
     seconds: float = 2.0
-    in_tests: int = 400
+    in_tests: int = 200
