@@ -113,7 +113,7 @@ class Field(Generic[T]):
         if record is None:
             return self
         if self._decode is _integer:  # most fields: it is little-endian, so missing bytes at the end count as zero
-            return self._decode(record.raw[self.offset : self.end], None)
+            return int.from_bytes(record.raw[self.offset : self.end], "little")  # type: ignore[return-value]  # T is int
         return self._decode(record.bytes_of(self), record.address_of(self))
 
     def text(self, value: object) -> str:

@@ -29,7 +29,10 @@ def is_lone_byte(character: str) -> bool:
 
 def printable(text: bytes | str) -> str:
     r"""Write each byte outside 0x20-0x7e as \xNN, and double each backslash, so that no byte can control a terminal."""
-    return (text.decode("latin-1") if isinstance(text, bytes) else text).translate(_ASCII_AND_BACKSLASH)
+    characters = text.decode("latin-1") if isinstance(text, bytes) else text
+    if characters.isascii() and characters.isprintable() and "\\" not in characters:
+        return characters
+    return characters.translate(_ASCII_AND_BACKSLASH)
 
 
 def printable_start(text: bytes | str, limit: int) -> str:

@@ -216,8 +216,9 @@ def hostile(noise: build.RandomTarget, image: ImageFacts | None) -> Document:
     return Document(image, machine, stops, Outcome("e820", DEAD, Death("\x1b", 1 << 63, "\x07", "\udcff\n")))
 
 
-@pytest.mark.parametrize("byte", [0x00, 0x1B, 0x41, 0xFF])
-@pytest.mark.parametrize("image", [None, LINUX_32], ids=["no image", "32"])
+@pytest.mark.parametrize(
+    ("byte", "image"), [(0x00, None), (0x1B, None), (0xFF, None), (0x41, LINUX_32), (0xFF, LINUX_32)]
+)
 def test_memory_full_of_one_byte_gives_a_bounded_number_of_printable_findings(
     byte: int, image: ImageFacts | None
 ) -> None:

@@ -11,13 +11,13 @@ from tests.soak import kills, sessions, walks
 SEED = int(os.environ.get("PVHDBG_SOAK_SEED", "1"))
 
 
-@pytest.mark.parametrize("kill", [*kills.kills(SEED, 12), *kills.kills(SEED, 3, [kills.BACK])], ids=str)
+@pytest.mark.parametrize("kill", [*kills.kills(SEED, 6), *kills.kills(SEED, 2, [kills.BACK])], ids=str)
 def test_nothing_is_left_after_a_kill(kill: kills.Kill) -> None:
     assert [] == kills.run(kill)
 
 
 @pytest.mark.usefixtures("xen_hypervisor")
-@pytest.mark.parametrize("kill", kills.kills(SEED, 3, kills.ON_XEN), ids=str)
+@pytest.mark.parametrize("kill", kills.kills(SEED, 2, kills.ON_XEN), ids=str)
 def test_nothing_is_left_after_a_kill_of_a_session_with_xen(kill: kills.Kill) -> None:
     assert [] == kills.run(kill)
 

@@ -63,13 +63,13 @@ def entry_rows(entries: Sequence[MapRecord], path: str, *, fields: bool = False,
     rows: list[Row] = []
     for index, (entry, distance) in enumerate(zip(entries, gaps(entries), strict=True)):
         offset = None if base is None else base + index * entry.SIZE
-        rows.append(_entry_row(entry, index, f"{path}[{index}]", distance)._replace(offset=offset))
+        rows.append(_entry_row(entry, index, f"{path}[{index}]", distance, offset))
         if fields:
             rows += below([field_row(entry, field, f"{path}[{index}]") for field in entry.FIELDS], base=offset or 0)
     return rows
 
 
-def _entry_row(entry: MapRecord, index: int, path: str, distance: int) -> Row:
+def _entry_row(entry: MapRecord, index: int, path: str, distance: int, offset: int | None) -> Row:
     span, size = text.span(entry.addr, end(entry)), text.size(entry.size)
     kind, gap = E820_TYPES.label(entry.type), _gap_text(distance)
     return Row(
@@ -80,6 +80,7 @@ def _entry_row(entry: MapRecord, index: int, path: str, distance: int) -> Row:
         address=entry.at,
         raw=entry.raw,
         leads_to=entry.addr,
+        offset=offset,
         columns=(f"[{index}]", span, size, kind, gap),
     )
 
