@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from itertools import chain, repeat
+from itertools import accumulate, chain, repeat
 from typing import TYPE_CHECKING
 
 from prompt_toolkit.application.current import get_app
@@ -16,7 +16,7 @@ from prompt_toolkit.mouse_events import MouseButton, MouseEventType
 from pvhdbg.tui.app import mouse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator
 
     from prompt_toolkit.layout.mouse_handlers import MouseHandlers
     from prompt_toolkit.layout.screen import Screen, WritePosition
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     Draw = Callable[[int, int], list[Line]]
     OnMouse = Callable[[str, int, int], None]
+    Part = tuple[int, int, str, str]
+    """Row, column, style, text."""
 
 _KINDS = {
     MouseEventType.SCROLL_UP: mouse.UP,
@@ -82,12 +84,21 @@ class Body(Window):
         for row in range(top, top + height):  # prompt_toolkit's own method sets one cell at a time
             mouse_handlers.mouse_handlers[row].update(handlers)
 
-    def changed_rows(self) -> dict[int, Mapping[int, Char]]:
-        """Draw the lines again where they were drawn last. Return the cells of those that changed, by row."""
+    def changed_parts(self) -> Iterator[Part]:
+        """Draw the lines again where they were drawn last, and yield the parts of them that are new there."""
         width, height = self.size
         before, self._lines = self._lines, self._draw(width, height)[:height]
-        pairs = enumerate(zip(self._lines, before, strict=True), self._top)
-        return {row: _cells(tuple(line), self._left) for row, (line, drawn) in pairs if line != drawn}
+        for row, (line, drawn) in enumerate(zip(self._lines, before, strict=True), self._top):
+            if line is not drawn and line != drawn:
+                kept = _columns(tuple(drawn), self._left).keys()
+                for column, style, text in _columns(tuple(line), self._left):
+                    if (column, style, text) not in kept:
+                        yield row, column, style, text
+
+    def copy_to(self, screen: Screen) -> None:
+        """Make the cells of a screen those of the lines that were drawn last."""
+        for row, line in enumerate(self._lines, self._top):
+            screen.data_buffer[row].update(_cells(tuple(line), self._left))
 
     def _on_mouse(self, event: MouseEvent) -> None:
         kind = _KINDS.get(event.event_type)
@@ -98,6 +109,13 @@ class Body(Window):
 def _body_rows() -> Dimension:
     """Return how many rows the body has: at least all rows that the other windows cannot have."""
     return Dimension(min=max(get_app().output.get_size().rows - _MOST_OTHERS, 0), weight=_WEIGHT)
+
+
+@lru_cache(_CACHED_LINES)
+def _columns(line: tuple[Fragment, ...], left: int) -> dict[tuple[int, str, str], None]:
+    """Return the fragments of a line with their columns, in order and as keys."""
+    starts = accumulate((len(text) for _, text in line), initial=left)
+    return dict.fromkeys((column, style, text) for column, (style, text) in zip(starts, line, strict=False) if text)
 
 
 @lru_cache(_CACHED_LINES)

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any
 from prompt_toolkit import renderer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
-    from prompt_toolkit.data_structures import Point
     from prompt_toolkit.layout.screen import Char, Screen
     from prompt_toolkit.output import ColorDepth, Output
     from prompt_toolkit.styles import Attrs
+
+    from pvhdbg.tui.app.render.body import Part
 
     Row = Mapping[int, Char]
     Pieces = list[tuple[int, str, str]]
@@ -51,16 +52,17 @@ def _draw(compare: Callable[..., object], *values: object, **named: object) -> o
     if before is None or arguments["is_done"] or arguments["previous_width"] != size.columns:
         return compare(**arguments)
     changed = [row for row in range(size.rows) if screen.data_buffer.get(row) != before.data_buffer.get(row)]
-    pieces = {row: pieces_of(screen.data_buffer[row], before.data_buffer[row], size.columns) for row in changed}
-    known = {row: parts for row, parts in pieces.items() if parts is not None}
-    attributes, depth = arguments["attrs_for_style_string"], arguments["color_depth"]
-    write(known, arguments["output"], attributes, depth, arguments["current_pos"])
+    pieces = {row: _pieces(screen.data_buffer[row], before.data_buffer[row], size.columns) for row in changed}
+    parts = [(row, *piece) for row, found in pieces.items() for piece in found or ()]
+    output, position = arguments["output"], arguments["current_pos"]
+    write(parts, output, arguments["attrs_for_style_string"], arguments["color_depth"])
+    output.cursor_goto(position.y + 1, position.x + 1)
     left = [row for row, parts in pieces.items() if parts is None]
     arguments |= {"screen": _with_rows(screen, left), "previous_screen": _with_rows(before, left), "last_style": None}
     return compare(**arguments)
 
 
-def pieces_of(row: Row, before: Row, width: int) -> Pieces | None:
+def _pieces(row: Row, before: Row, width: int) -> Pieces | None:
     """Return the pieces of a row that differ, as (column, style, text); None if not every cell is one column wide."""
     pieces: Pieces = []
     start, end, style, text = 0, -1, "", ""
@@ -82,18 +84,18 @@ def _cells_of(width: int) -> Callable[[Row], tuple[Char, ...]]:
     return itemgetter(*range(width)) if width > 1 else lambda row: (row[0],)
 
 
-def write(
-    rows: Mapping[int, Pieces], output: Output, attributes: Mapping[str, Attrs], depth: ColorDepth, position: Point
-) -> None:
-    """Write pieces of rows, and put the cursor back to its position. The cursor is hidden then."""
+def write(parts: Iterable[Part], output: Output, attributes: Mapping[str, Attrs], depth: ColorDepth) -> None:
+    """Write parts of rows. The cursor is hidden then, and behind the last part."""
     output.hide_cursor()
-    for row, pieces in rows.items():
-        for column, style, text in pieces:
+    behind, last_style = (-1, -1), None
+    for row, column, style, text in parts:
+        if (row, column) != behind:
             output.cursor_goto(row + 1, column + 1)
+        if style != last_style:
             output.set_attributes(attributes[style], depth)
-            output.write(text)
+        output.write(text)
+        behind, last_style = (row, column + len(text)), style
     output.reset_attributes()
-    output.cursor_goto(position.y + 1, position.x + 1)
 
 
 def _with_rows(screen: Screen, rows: list[int]) -> Screen:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from prompt_toolkit.renderer import Renderer
 
-from pvhdbg.tui.app.render import changed_rows
+from pvhdbg.tui.app.render.changed_rows import write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from prompt_toolkit.application import Application
     from prompt_toolkit.layout.layout import Layout
+    from prompt_toolkit.layout.screen import Screen
 
-    from pvhdbg.tui.app.render.body import Body
+    from pvhdbg.tui.app.render.body import Body, Part
 
     Others = tuple[object, ...]
 
@@ -31,6 +33,8 @@ class BodyRenderer(Renderer):
         self._bodies = bodies
         self._others = others
         self._drawn: Others | None = None
+        self._is_behind = False
+        """Whether prompt_toolkit's copy of the frame lacks parts that were drawn."""
         super().__init__(
             renderer.style,
             renderer.output,
@@ -42,27 +46,26 @@ class BodyRenderer(Renderer):
     def render(self, app: Application[Any], layout: Layout, is_done: bool = False) -> None:
         others = None if is_done else self._others()
         drawn = others and (self.output.get_size(), self.mouse_support(), layout.current_window, *others)
-        if drawn is None or drawn != self._drawn or not self._draw_bodies():
-            super().render(app, layout, is_done)
+        screen, attributes, depth = self._last_screen, self._attrs_for_style, self._last_color_depth
+        is_same = drawn is not None and drawn == self._drawn
+        if is_same and screen is not None and attributes is not None and depth is not None:
+            self._draw_bodies(partial(write, output=self.output, attributes=attributes, depth=depth), screen)
+            return
+        if screen is not None and self._is_behind:
+            for body in self._bodies:
+                body.copy_to(screen)
+        self._is_behind = False
+        super().render(app, layout, is_done)
         self._drawn = drawn
 
-    def _draw_bodies(self) -> bool:
-        """Draw the rows of the bodies that changed. Return False if a whole frame has to be drawn."""
-        screen, size, depth = self._last_screen, self._last_size, self._last_color_depth
-        if screen is None or size is None or depth is None or self._attrs_for_style is None:
-            return False
-        rows = {row: cells for body in self._bodies for row, cells in body.changed_rows().items()}
-        pieces = {}
-        for row, cells in rows.items():
-            parts = changed_rows.pieces_of(cells, screen.data_buffer[row], size.columns)
-            if parts is None:
-                return False
-            pieces[row] = parts
-        for row, cells in rows.items():
-            screen.data_buffer[row].update(cells)
-        if pieces:
-            changed_rows.write(pieces, self.output, self._attrs_for_style, depth, self._cursor_pos)
-            if screen.show_cursor:
-                self.output.show_cursor()
-            self.output.flush()
-        return True
+    def _draw_bodies(self, write_parts: Callable[[Sequence[Part]], None], screen: Screen) -> None:
+        """Draw the parts of the bodies that changed, over the frame that was drawn last."""
+        parts = [part for body in self._bodies for part in body.changed_parts()]
+        if not parts:
+            return
+        self._is_behind = True
+        write_parts(parts)
+        self.output.cursor_goto(self._cursor_pos.y + 1, self._cursor_pos.x + 1)
+        if screen.show_cursor:
+            self.output.show_cursor()
+        self.output.flush()
