@@ -1,4 +1,4 @@
-"""No test of the screen uses the user's history or NO_COLOR."""
+"""No test of the screen uses the user's history or NO_COLOR. All of them check what is kept of a frame."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from pvhdbg.tui.screen import kept
 from tests.tui import tmux
+from tests.tui.guarded import draw_guarded
 from tests.tui.tmux import Shell, Start
 
 
@@ -16,6 +18,11 @@ def history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     monkeypatch.delenv("NO_COLOR", raising=False)
     return tmp_path / "pvhdbg" / "history"
+
+
+@pytest.fixture(autouse=True)
+def guarded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept, "draw_unread", draw_guarded)
 
 
 @pytest.fixture

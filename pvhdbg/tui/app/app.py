@@ -246,7 +246,8 @@ class Tui:
         """Draw the panes, or return the last ones: what is typed at the prompt changes no pane."""
         what = (ById(self.screen), width, height)
         if self._shows_time or self._drawn is None or self._drawn[0] != what:
-            lines = frame.frame(self.screen._replace(clock=time.monotonic()), width, height)
+            screen = self.screen._replace(clock=time.monotonic()) if self._shows_time else self.screen
+            lines = frame.frame(screen, width, height)
             self._drawn = (what, lines)
         return self._drawn[1]
 

@@ -11,6 +11,7 @@ from pvhdbg.tui.lines import classes
 from pvhdbg.tui.lines.line import fit, length
 from pvhdbg.tui.lines.signs import signs
 from pvhdbg.tui.screen import finding_rows, state
+from pvhdbg.tui.screen.kept import SELECTION, TYPED, kept
 from pvhdbg.tui.views import table
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ def sides(screen: Screen, line: Line) -> Line:
     return [edge, *line, edge]
 
 
+@kept(*SELECTION, *TYPED, "output_top")
 def _tabs(screen: Screen, width: int) -> Line:
     """Draw the tabs of all views: key and name, in the longest wording that fits."""
     tabs: Line = []

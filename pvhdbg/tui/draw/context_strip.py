@@ -11,6 +11,7 @@ from pvhdbg.tui.lines.line import clean, fit, length, styled
 from pvhdbg.tui.lines.signs import signs
 from pvhdbg.tui.screen import changes, code_at, state
 from pvhdbg.tui.screen.by_id import ById
+from pvhdbg.tui.screen.kept import OF_VIEW, SELECTION, TYPED, kept
 from pvhdbg.views.rows import cpu_rows, text
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ _LEFT_OUT = ("rip", "a20")
 """The header has RIP, which always changes."""
 
 
+@kept(*SELECTION, *TYPED, *OF_VIEW, "output_top")
 def lines(screen: Screen, width: int, count: int) -> list[Line]:
     """Draw the first `count` of the two lines."""
     more = signs(screen.ascii).more

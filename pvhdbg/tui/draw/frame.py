@@ -10,6 +10,7 @@ from pvhdbg.tui.lines import classes
 from pvhdbg.tui.lines.line import clean, fit, length
 from pvhdbg.tui.lines.signs import signs
 from pvhdbg.tui.screen import state
+from pvhdbg.tui.screen.kept import SELECTION, TYPED, kept
 from pvhdbg.tui.views import shown, table
 
 if TYPE_CHECKING:
@@ -142,6 +143,7 @@ def _views(screen: Screen, plan: Layout) -> list[Line]:
     return [boxes.sides(screen, line) for line in drawn]
 
 
+@kept(*SELECTION, *TYPED, "output_top")
 def _strip(screen: Screen, plan: Layout) -> list[Line]:
     if not plan.strip:
         return []
@@ -182,6 +184,7 @@ def card_size(screen: Screen, width: int, height: int) -> tuple[int, int]:
     return (plan.view, plan.card_width) if plan.card_width else (plan.card, plan.width - 2)
 
 
+@kept(*SELECTION, "entry", "popup", "memory_request")
 def _output(screen: Screen, plan: Layout) -> list[Line]:
     """Draw gdb's output without side borders, so that it can be copied from the terminal."""
     words = text_lines.wrapped(screen, screen.output, screen.output_top, plan.width, plan.output)

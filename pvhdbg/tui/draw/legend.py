@@ -12,6 +12,7 @@ from pvhdbg.tui.lines import classes
 from pvhdbg.tui.lines.line import clean, fit, length
 from pvhdbg.tui.lines.signs import signs
 from pvhdbg.tui.screen import state
+from pvhdbg.tui.screen.kept import SELECTION, kept
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,6 +37,7 @@ _NEXT_STAGE = "next-stage"
 _ENTRIES = {":": "go to", "/": "search", "save to ": "save the screen to (.svg or text)"}
 
 
+@kept(*SELECTION, "message", "memory_request", "output_top")
 def legend(screen: Screen, width: int) -> Line:
     """Draw as many keys as fit or, while the user types an address or a search text in a pane, that text."""
     sign = signs(screen.ascii)

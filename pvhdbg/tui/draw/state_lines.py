@@ -11,6 +11,7 @@ from pvhdbg.tui.lines import classes
 from pvhdbg.tui.lines.line import clean, cut, fit, length
 from pvhdbg.tui.lines.signs import signs
 from pvhdbg.tui.screen import ending, state
+from pvhdbg.tui.screen.kept import OF_VIEW, SELECTION, TYPED, kept
 from pvhdbg.tui.screen.step_shown import step_shown
 from pvhdbg.views.rows import cpu_rows, text
 
@@ -32,6 +33,7 @@ class Part(NamedTuple):
     wordings: tuple[str, ...]
 
 
+@kept(*SELECTION, *TYPED, *OF_VIEW, "output_top")
 def state_line(screen: Screen, width: int) -> Line:
     """Draw program, kernel, machine, run state, CPU mode, RIP and symbols, as far as they fit."""
     sign = signs(screen.ascii)
@@ -177,6 +179,7 @@ _SLIDERS = tuple((distance, short) for short in (0, 1) for distance in (40, 32, 
 """The same for the stages of a trace, between which there is a slider."""
 
 
+@kept(*SELECTION, *TYPED, *OF_VIEW, "output_top")
 def timeline(screen: Screen, width: int) -> Line:
     """Draw the stages and, to the right, the queued commands and the findings."""
     left: Line = []

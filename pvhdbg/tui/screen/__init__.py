@@ -12,5 +12,6 @@ recorded_code the code at a recorded stop
 memory_at     what kind of memory is at an address
 scrollback    the last lines that gdb and the guest wrote
 tour          the tour: its cards, and the one that is shown
+kept          keeps what was drawn until something that it shows changes
 by_id         a cache key that compares by identity
 """

@@ -12,6 +12,7 @@ from pvhdbg.tui.lines.line import clean, cut, length
 from pvhdbg.tui.lines.signs import signs
 from pvhdbg.tui.screen import changes, finding_rows
 from pvhdbg.tui.screen.by_id import CACHED, ById
+from pvhdbg.tui.screen.kept import SELECTION, TYPED, kept
 from pvhdbg.views.rows.memory_picture import UNKNOWN
 from pvhdbg.views.rows.picture_text import SIGNS
 from pvhdbg.views.rows.row import NOTHING
@@ -74,6 +75,7 @@ def cut_texts(row: Row, rows: Rows, width: int, findings: tuple[Finding, ...]) -
     return (*([row.value] if len(row.value) > value else []), *([row.meaning] if len(row.meaning) > room else []))
 
 
+@kept(*SELECTION, *TYPED, "output_top")
 def lines(screen: Screen, rows: Rows, shown: range, width: int) -> list[Line]:
     """Draw the rows in a range, each with the worst finding about it."""
     plain, findings = look(screen, rows, width), finding_rows.by_row(screen, rows)
