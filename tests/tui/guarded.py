@@ -1,19 +1,19 @@
-"""Screens whose fields cannot be read: they show that a function that is `kept` reads no field that it claims to ignore."""
+"""Screens whose fields cannot be read: a function that is `kept` reads no field that it claims to ignore."""
 
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pvhdbg.tui.screen.state import Screen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    Draw = Callable[..., object]
 
-def draw_guarded(
-    draw: Callable[..., Any], unread: tuple[str, ...], screen: Screen, *arguments: Any, **named: Any
-) -> Any:  # noqa: ANN401
+
+def draw_guarded(draw: Draw, unread: tuple[str, ...], screen: Screen, *arguments: object, **named: object) -> object:
     """Draw a screen of which `unread` cannot be read. This replaces `kept.draw_unread`."""
     hidden = frozenset((*unread, *getattr(screen, "hidden", ())))
     return draw(tuple.__new__(_guarded(hidden), screen), *arguments, **named)

@@ -13,10 +13,11 @@ from prompt_toolkit.layout.dimension import Dimension
 from prompt_toolkit.layout.screen import Char
 from prompt_toolkit.mouse_events import MouseButton, MouseEventType
 
+from pvhdbg.named_tuple import NamedTuple
 from pvhdbg.tui.app import mouse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from prompt_toolkit.layout.mouse_handlers import MouseHandlers
     from prompt_toolkit.layout.screen import Screen, WritePosition
@@ -47,18 +48,34 @@ class _Focusable(DummyControl):
         return True
 
 
+class FrameBefore(NamedTuple):
+    """The frame that was drawn before. `write` writes parts over it."""
+
+    screen: Screen
+    mouse_handlers: MouseHandlers
+    write: Callable[[Iterable[Part]], None]
+
+    def take_rows(self, rows: Iterable[int], screen: Screen, mouse_handlers: MouseHandlers) -> None:
+        """Make rows of this frame those of another one, without copying them."""
+        for row in rows:
+            screen.data_buffer[row] = self.screen.data_buffer[row]
+            mouse_handlers.mouse_handlers[row] = self.mouse_handlers.mouse_handlers[row]
+
+
 class Body(Window):
     """A window whose lines come from `draw`, which gets the width and the height.
 
     `on_mouse` gets what the mouse did, a name of `app.mouse`, and the column and line in the window.
 
-    prompt_toolkit's own Window creates every cell again for every frame, which takes longer than everything else.
+    prompt_toolkit's own Window creates every cell again for every frame, which takes longer than everything else. If
+    `before` is set, the body is drawn over that frame, unless the window has moved.
     """
 
     def __init__(self, draw: Draw, on_mouse: OnMouse, *, focusable: bool = False, height: int | None = None) -> None:
         rows = _body_rows if height is None else height
         super().__init__(_Focusable() if focusable else DummyControl(), height=rows)
         self.size = (0, 0)
+        self.before: FrameBefore | None = None
         self._lines: list[Line] = []
         self._draw = draw
         self._used = on_mouse
@@ -73,13 +90,19 @@ class Body(Window):
         erase_bg: bool,  # noqa: ARG002
         z_index: int | None,  # noqa: ARG002
     ) -> None:
-        left, top = self._left, self._top = write_position.xpos, write_position.ypos
-        width, height = self.size = write_position.width, write_position.height
+        left, top, width, height = _place(write_position)
         screen.visible_windows_to_write_positions[self] = write_position
+        screen.height = max(screen.height, top + height)
+        if self.before is not None:
+            if (left, top, width, height) == (self._left, self._top, *self.size):
+                self.before.take_rows(range(top, top + height), screen, mouse_handlers)
+                self.before.write(self.changed_parts())
+                return
+            self.copy_to(self.before.screen)
+        self._left, self._top, self.size = left, top, (width, height)
         self._lines = self._draw(width, height)[:height]
         for row, line in enumerate(self._lines, top):
             screen.data_buffer[row].update(_cells(tuple(line), left))
-        screen.height = max(screen.height, top + height)
         handlers = dict.fromkeys(range(left, left + width), self._on_mouse)
         for row in range(top, top + height):  # prompt_toolkit's own method sets one cell at a time
             mouse_handlers.mouse_handlers[row].update(handlers)
@@ -104,6 +127,10 @@ class Body(Window):
         kind = _KINDS.get(event.event_type)
         if kind and (kind != mouse.CLICK or event.button == MouseButton.LEFT):
             self._used(kind, event.position.x - self._left, event.position.y - self._top)
+
+
+def _place(position: WritePosition) -> tuple[int, int, int, int]:
+    return position.xpos, position.ypos, position.width, position.height
 
 
 def _body_rows() -> Dimension:

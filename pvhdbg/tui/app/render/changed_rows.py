@@ -51,7 +51,7 @@ def _draw(compare: Callable[..., object], *values: object, **named: object) -> o
     screen, before, size = arguments["screen"], arguments["previous_screen"], arguments["size"]
     if before is None or arguments["is_done"] or arguments["previous_width"] != size.columns:
         return compare(**arguments)
-    changed = [row for row in range(size.rows) if screen.data_buffer.get(row) != before.data_buffer.get(row)]
+    changed = [row for row in range(size.rows) if _differs(screen.data_buffer.get(row), before.data_buffer.get(row))]
     pieces = {row: _pieces(screen.data_buffer[row], before.data_buffer[row], size.columns) for row in changed}
     parts = [(row, *piece) for row, found in pieces.items() for piece in found or ()]
     output, position = arguments["output"], arguments["current_pos"]
@@ -60,6 +60,10 @@ def _draw(compare: Callable[..., object], *values: object, **named: object) -> o
     left = [row for row, parts in pieces.items() if parts is None]
     arguments |= {"screen": _with_rows(screen, left), "previous_screen": _with_rows(before, left), "last_style": None}
     return compare(**arguments)
+
+
+def _differs(row: Row | None, before: Row | None) -> bool:
+    return row is not before and row != before
 
 
 def _pieces(row: Row, before: Row, width: int) -> Pieces | None:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from prompt_toolkit.renderer import Renderer
 
+from pvhdbg.tui.app.render.body import FrameBefore
 from pvhdbg.tui.app.render.changed_rows import write
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from prompt_toolkit.application import Application
     from prompt_toolkit.layout.layout import Layout
-    from prompt_toolkit.layout.screen import Screen
 
     from pvhdbg.tui.app.render.body import Body, Part
 
@@ -24,9 +23,10 @@ if TYPE_CHECKING:
 class BodyRenderer(Renderer):
     """A renderer like `renderer`, for a full screen of which `bodies` are the greatest part.
 
-    `others` returns all that the other windows show and where they are, or None if they have to be drawn. If it is the
-    same as at the frame before, only the bodies are drawn, over that frame: prompt_toolkit would lay out all windows
-    and make every row again, which takes as long as drawing the panes.
+    `others` returns all that the other windows show and where they are, or None if they may lie over the bodies. If it
+    is the same as at the frame before, only the bodies are drawn, over that frame: prompt_toolkit would lay out all
+    windows and make every row again, which takes as long as drawing the panes. If it is not, prompt_toolkit draws only
+    the other windows.
     """
 
     def __init__(self, renderer: Renderer, bodies: Sequence[Body], others: Callable[[], Others | None]) -> None:
@@ -46,26 +46,36 @@ class BodyRenderer(Renderer):
     def render(self, app: Application[Any], layout: Layout, is_done: bool = False) -> None:
         others = None if is_done else self._others()
         drawn = others and (self.output.get_size(), self.mouse_support(), layout.current_window, *others)
-        screen, attributes, depth = self._last_screen, self._attrs_for_style, self._last_color_depth
-        is_same = drawn is not None and drawn == self._drawn
-        if is_same and screen is not None and attributes is not None and depth is not None:
-            self._draw_bodies(partial(write, output=self.output, attributes=attributes, depth=depth), screen)
+        before = self._frame_before() if drawn and self._drawn and drawn[0] == self._drawn[0] else None
+        if before is not None and drawn == self._drawn:
+            self._draw_bodies(before)
             return
-        if screen is not None and self._is_behind:
+        if before is None and self._last_screen is not None and self._is_behind:
             for body in self._bodies:
-                body.copy_to(screen)
-        self._is_behind = False
+                body.copy_to(self._last_screen)
+            self._is_behind = False
+        for body in self._bodies:
+            body.before = before
         super().render(app, layout, is_done)
         self._drawn = drawn
 
-    def _draw_bodies(self, write_parts: Callable[[Sequence[Part]], None], screen: Screen) -> None:
-        """Draw the parts of the bodies that changed, over the frame that was drawn last."""
-        parts = [part for body in self._bodies for part in body.changed_parts()]
-        if not parts:
-            return
-        self._is_behind = True
-        write_parts(parts)
-        self.output.cursor_goto(self._cursor_pos.y + 1, self._cursor_pos.x + 1)
-        if screen.show_cursor:
+    def _draw_bodies(self, before: FrameBefore) -> None:
+        for body in self._bodies:
+            before.write(body.changed_parts())
+        if before.screen.show_cursor:
             self.output.show_cursor()
         self.output.flush()
+
+    def _frame_before(self) -> FrameBefore | None:
+        """Return the frame that was drawn last; None if there is none, as after a change of the terminal's size."""
+        screen, attributes, depth = self._last_screen, self._attrs_for_style, self._last_color_depth
+        if screen is None or attributes is None or depth is None:
+            return None
+
+        def write_over(parts: Iterable[Part]) -> None:
+            if listed := [*parts]:
+                self._is_behind = True
+                write(listed, self.output, attributes, depth)
+                self.output.cursor_goto(self._cursor_pos.y + 1, self._cursor_pos.x + 1)
+
+        return FrameBefore(screen, self.mouse_handlers, write_over)
