@@ -83,8 +83,19 @@ class _Application(Application[None]):
             self.loop.call_soon(self._draw)
 
     def _draw(self) -> None:
+        """Draw the bodies or, if that is not enough, all windows. prompt_toolkit then also looks for other windows."""
         self._invalidated = False
-        self._redraw()
+        if self._draws_bodies():
+            self.after_render.fire()
+        else:
+            self._redraw()
+
+    def _draws_bodies(self) -> bool:
+        if not self.is_running or self._running_in_terminal or self.context is None:
+            return False
+        return isinstance(self.renderer, BodyRenderer) and self.context.copy().run(
+            self.renderer.draw_bodies, self.layout
+        )
 
     @cached_property
     def _no_buffer(self) -> Buffer:

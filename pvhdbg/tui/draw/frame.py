@@ -51,9 +51,13 @@ def frame(screen: Screen, width: int, height: int) -> list[Line]:
         *_card(clamped, plan),
         *_output(clamped, plan),
     ]
+    return lines if screen.popup is None else _with_popup(clamped, lines)
+
+
+def _fitted(screen: Screen, plan: Layout, lines: list[Line]) -> list[Line]:
+    """Cut or fill lines to the width of the frame."""
     more = signs(screen.ascii).more
-    fitted = [fit(line, width, more) for line in lines]
-    return fitted if screen.popup is None else _with_popup(clamped, fitted)
+    return [fit(line, plan.width, more) for line in lines]
 
 
 def sized(screen: Screen, width: int, height: int) -> Screen:
@@ -153,7 +157,8 @@ def _strip(screen: Screen, plan: Layout) -> list[Line]:
     letters = memory_pane.letters(screen_of_map, plan.width - length(title) - 4, strip)
     title.append((classes.MARK, f" {letters} "))
     lines = [fit(strip[index] if index < len(strip) else [], plan.width - 2) for index in range(plan.strip)]
-    return [boxes.between(screen, plan, title), *(boxes.sides(screen, line) for line in lines)]
+    drawn = [boxes.between(screen, plan, title), *(boxes.sides(screen, line) for line in lines)]
+    return _fitted(screen, plan, drawn)
 
 
 def _detail(screen: Screen, plan: Layout) -> list[Line]:
@@ -161,10 +166,8 @@ def _detail(screen: Screen, plan: Layout) -> list[Line]:
         return []
     width = plan.width - 2
     lines, title = detail.detail(screen, width, plan.detail), detail.title(screen, width, plan.detail)
-    return [
-        boxes.between(screen, plan, [(_pane_title(screen, state.DETAIL), f" {title} ")]),
-        *(boxes.sides(screen, line) for line in lines),
-    ]
+    border = boxes.between(screen, plan, [(_pane_title(screen, state.DETAIL), f" {title} ")])
+    return [*_fitted(screen, plan, [border]), *(boxes.sides(screen, line) for line in lines)]
 
 
 def _card(screen: Screen, plan: Layout) -> list[Line]:
@@ -175,7 +178,8 @@ def _card(screen: Screen, plan: Layout) -> list[Line]:
 
     width = plan.width - 2
     title = boxes.between(screen, plan, card.title(screen, plan.card, width))
-    return [title, *(boxes.sides(screen, line) for line in card.visible(screen, plan.card, width))]
+    lines = [title, *(boxes.sides(screen, line) for line in card.visible(screen, plan.card, width))]
+    return _fitted(screen, plan, lines)
 
 
 def card_size(screen: Screen, width: int, height: int) -> tuple[int, int]:
@@ -191,7 +195,8 @@ def _output(screen: Screen, plan: Layout) -> list[Line]:
     lines: list[Line] = [[(_output_style(line), line)] for line in words]
     blank: list[Line] = [[]] * (plan.output - len(lines))
     below = [*blank, *lines] if screen.output_top is None else [*lines, *blank]
-    return [boxes.between(screen, plan, _output_title(screen, plan), closes=True), *below]
+    border = boxes.between(screen, plan, _output_title(screen, plan), closes=True)
+    return _fitted(screen, plan, [border, *below])
 
 
 def _pane_title(screen: Screen, pane: str) -> str:

@@ -31,6 +31,8 @@ _LEAST_MEANING = 44
 """The fewest columns of the meaning, if it stands next to a long name."""
 _LEAST_WRAPPED = 16
 """A part of a row with less room than this is cut, not continued on the next line."""
+_KEPT_ROWS = 512
+"""How many drawn rows are kept: while the user scrolls, most rows are those of the frame before."""
 MEASURED = 4096
 """How many rows are measured to find the column widths."""
 
@@ -82,7 +84,7 @@ def lines(screen: Screen, rows: Rows, shown: range, width: int) -> list[Line]:
     return [
         starred(
             screen,
-            _body(rows[index], plain._replace(findings=findings.get(index, ()))),
+            _kept_body(ById(rows[index]), plain._replace(findings=findings.get(index, ()))),
             is_new=changes.is_marked(rows[index], screen.old_values),
         )
         for index in shown
@@ -134,6 +136,11 @@ def _tables(rows: Sequence[Row]) -> list[tuple[str, ...]]:
 
 def _widest(lengths: Sequence[int]) -> int:
     return max(lengths, default=0)
+
+
+@lru_cache(_KEPT_ROWS)
+def _kept_body(row: ById[Row], look: Look) -> Line:
+    return _body(row.value, look)
 
 
 def _body(row: Row, look: Look) -> Line:

@@ -25,8 +25,8 @@ class BodyRenderer(Renderer):
 
     `others` returns all that the other windows show and where they are, or None if they may lie over the bodies. If it
     is the same as at the frame before, only the bodies are drawn, over that frame: prompt_toolkit would lay out all
-    windows and make every row again, which takes as long as drawing the panes. If it is not, prompt_toolkit draws only
-    the other windows.
+    windows and make every row again, which takes as long as drawing the panes. Otherwise, prompt_toolkit draws only the
+    other windows.
     """
 
     def __init__(self, renderer: Renderer, bodies: Sequence[Body], others: Callable[[], Others | None]) -> None:
@@ -43,13 +43,23 @@ class BodyRenderer(Renderer):
             cpr_not_supported_callback=renderer.cpr_not_supported_callback,
         )
 
+    def draw_bodies(self, layout: Layout) -> bool:
+        """Draw only the bodies. Return False if a whole frame has to be drawn, by `render`."""
+        drawn = self._beside_bodies(layout)
+        before = self._frame_before() if drawn is not None and drawn == self._drawn else None
+        if before is None:
+            return False
+        for body in self._bodies:
+            before.write(body.changed_parts())
+        if before.screen.show_cursor:
+            self.output.show_cursor()
+        self.output.flush()
+        return True
+
     def render(self, app: Application[Any], layout: Layout, is_done: bool = False) -> None:
-        others = None if is_done else self._others()
-        drawn = others and (self.output.get_size(), self.mouse_support(), layout.current_window, *others)
-        before = self._frame_before() if drawn and self._drawn and drawn[0] == self._drawn[0] else None
-        if before is not None and drawn == self._drawn:
-            self._draw_bodies(before)
-            return
+        drawn = None if is_done else self._beside_bodies(layout)
+        has_same_size = drawn is not None and self._drawn is not None and drawn[0] == self._drawn[0]
+        before = self._frame_before() if has_same_size else None
         if before is None and self._last_screen is not None and self._is_behind:
             for body in self._bodies:
                 body.copy_to(self._last_screen)
@@ -59,12 +69,10 @@ class BodyRenderer(Renderer):
         super().render(app, layout, is_done)
         self._drawn = drawn
 
-    def _draw_bodies(self, before: FrameBefore) -> None:
-        for body in self._bodies:
-            before.write(body.changed_parts())
-        if before.screen.show_cursor:
-            self.output.show_cursor()
-        self.output.flush()
+    def _beside_bodies(self, layout: Layout) -> Others | None:
+        """Return the size of the terminal, and all that is drawn beside the bodies."""
+        others = self._others()
+        return others and (self.output.get_size(), self.mouse_support(), layout.current_window, *others)
 
     def _frame_before(self) -> FrameBefore | None:
         """Return the frame that was drawn last; None if there is none, as after a change of the terminal's size."""

@@ -11,6 +11,7 @@ from prompt_toolkit.input.vt100_parser import Vt100Parser
 from prompt_toolkit.key_binding.key_processor import KeyPress, _Flush
 from prompt_toolkit.renderer import Renderer
 
+from pvhdbg.tui.app.app import _Application
 from tests.tui.apps import KEYS, TIMEOUT, RunningTui, show
 
 if TYPE_CHECKING:
@@ -70,9 +71,14 @@ def press(tui: RunningTui, *names: str) -> None:
     def run() -> None:
         tui.tui.app.key_processor.feed_multiple(keys)
         tui.tui.app.key_processor.process_keys()
-        tui.tui.app._redraw()
+        draw(tui)
 
     in_loop(tui, run)
+
+
+def draw(tui: RunningTui) -> None:
+    assert isinstance(tui.tui.app, _Application)
+    tui.tui.app._draw()
 
 
 def cells(tui: RunningTui) -> list[list[Any]]:
@@ -98,7 +104,7 @@ def test_the_terminal_shows_what_a_redraw_of_the_whole_screen_shows(seed: int) -
 
         def redraw() -> None:
             nonlocal compared
-            tui.tui.app._redraw()
+            draw(tui)
             shown = cells(tui), cursor(tui)
             tui.tui.app._on_resize()
             assert (cells(tui), cursor(tui)) == shown
