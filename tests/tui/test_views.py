@@ -226,7 +226,7 @@ def test_bytes_show_the_virtual_address_too_if_it_fits() -> None:
     screen = at("prepare", "bytes", bytes=memory)
 
     assert "0x2010  0xffffffff81002010 " in text(screen, (120, 40))
-    assert "0x2000 physical, 0xffffffff81002008 virtual   _text" in text(screen)
+    assert "0x2008 physical, 0xffffffff81002008 virtual   _text" in text(screen)
     assert "0xffffffff81002010" not in text(screen)
 
 

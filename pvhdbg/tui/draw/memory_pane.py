@@ -15,10 +15,10 @@ from pvhdbg.tui.lines.signs import signs
 from pvhdbg.tui.screen.by_id import ById
 from pvhdbg.tui.screen.memory_at import parts
 from pvhdbg.views.rows import memory_picture, picture_text
-from pvhdbg.views.rows.memory_picture import Picture
+from pvhdbg.views.rows.memory_picture import NOT_LISTED, Picture
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from pvhdbg.boot.stop.capture import Capture
     from pvhdbg.image.facts import ImageFacts
@@ -129,26 +129,35 @@ def _shorten(words: str) -> str:
     return _LONG.sub(lambda match: _SHORT[match[0]], re.sub("  +", "  ", words))
 
 
-def letters(screen: Screen, width: int, strip: Sequence[Line]) -> str:
-    """Explain the letters below a strip, the sign HIDDEN if the strip has it and, if there is room, the cells.
+def letters(screen: Screen, width: int, strip: Sequence[Line], *, is_in_view: bool = False) -> str:
+    """Explain the letters below a strip, the sign HIDDEN if the strip has it, and the cells.
 
-    If there is only a little room, explain of the cells only those that are not listed.
+    If there is only a little room, explain the cells and the first letters. `is_in_view`: the rows of the memory view
+    explain the cells, except those that are not listed, so all letters come first.
     """
     if screen.capture is None:
         return ""
     picture = _picture(screen, screen.capture, width)
     names = dict.fromkeys(_name(mark, picture) for mark in picture.marks)
     hidden = [f"{HIDDEN} several of these"] if any(HIDDEN in plain(line) for line in strip[2:]) else []
-    words = "  ".join((*names, *hidden))
+    cells = plain(strip[1]) if len(strip) > 1 else ""
+    kinds = {kind: sign[screen.ascii] for kind, sign in picture_text.SIGNS.items() if sign[screen.ascii] in cells}
+    words, explained = "  ".join((*names, *hidden)), "  ".join(f"{sign} {kind}" for kind, sign in kinds.items())
     short = _shorten(words)
     without = short.removesuffix(f"  {_shorten(hidden[0])}") if hidden else short
-    cells = plain(strip[1]) if len(strip) > 1 else ""
-    signs_of = {kind: sign[screen.ascii] for kind, sign in picture_text.SIGNS.items()}
-    kinds = "  ".join(f"{sign} {kind}" for kind, sign in signs_of.items() if sign in cells)
-    gap = signs_of[memory_picture.NOT_LISTED]
-    gap = f"{gap} {memory_picture.NOT_LISTED}   " if gap in cells else ""  # no row of the table explains this sign
-    wordings = (f"{words}   {kinds}", f"{short}   {kinds}", f"{gap}{words}", f"{gap}{short}", short)
+    last = "  ".join(map(_shorten, (*hidden, explained)))
+    some = () if is_in_view else _with_some(last, [_shorten(name) for name in names], signs(screen.ascii).more)
+    gap = f"{kinds[NOT_LISTED]} {NOT_LISTED}   " if NOT_LISTED in kinds else ""
+    wordings = (f"{words}   {explained}", f"{short}   {explained}", *some, f"{gap}{words}", f"{gap}{short}", short)
     return next((wording for wording in wordings if len(wording) <= width), without)
+
+
+def _with_some(last: str, names: Sequence[str], more: str) -> Iterator[str]:
+    """Yield wordings with the last words and all names, then with fewer names, down to one."""
+    close = last.replace("  ", " ")
+    yield f"{'  '.join(names)}  {close}"
+    for count in reversed(range(1, len(names))):
+        yield f"{'  '.join(names[:count])}  {more}  {close}"
 
 
 def _name(mark: Mark, picture: Picture) -> str:

@@ -101,7 +101,7 @@ def _above(screen: Screen, width: int, lines: int) -> list[Line]:
     if lines < _LEAST_ROWS + 3:
         return []
     drawn = memory_pane.strip(screen, width, 3 if lines < 12 else 4)
-    letters: Line = [(classes.MARK, f" {memory_pane.letters(screen, width - 1, drawn)}")]
+    letters: Line = [(classes.MARK, f" {memory_pane.letters(screen, width - 1, drawn, is_in_view=True)}")]
     return [*drawn, letters]
 
 

@@ -57,11 +57,13 @@ def _pointer(memory: Bytes, offset: int, end: int) -> int | None:
 
 
 def heading(screen: Screen) -> str:
+    """Name the place that was asked for, in all ways that are known. It may be inside a row."""
     memory = screen.bytes
+    paddr = memory.selected[0] if any(memory.selected) else memory.paddr
     virtual = f", {text.address(memory.vaddr)} virtual" if memory.vaddr is not None else ""
     name = f"   {memory.name}" if memory.name else ""
     unusual = memory_at.describe_unusual(screen, memory.paddr + screen.position.cursor * BYTES_PER_ROW)
-    return f"{text.address(memory.paddr)} physical{f'   {unusual}' if unusual else ''}{virtual}{name}"
+    return f"{text.address(paddr)} physical{f'   {unusual}' if unusual else ''}{virtual}{name}"
 
 
 def empty(screen: Screen) -> str:

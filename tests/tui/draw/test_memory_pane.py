@@ -39,6 +39,15 @@ def test_the_strip_below_a_view_shows_all_of_memory() -> None:
     assert ["t"] == shown[start + 4].strip("│ ").split()
 
 
+@pytest.mark.parametrize("stage", ["entry", "kernel"])
+@pytest.mark.parametrize("width", [100, 110, 120, 140])
+def test_below_a_view_the_cells_are_explained_in_all_widths(width: int, stage: str) -> None:
+    shown = line(at(stage), "├ memory", (width, 40))
+
+    assert all(words in shown for words in ("k kernel", "█ RAM", "▒ RESERVED", "N NVS", "· not listed"))
+    assert ("t map" in shown or "t memory map" in shown) == ("…" not in shown)
+
+
 @pytest.mark.parametrize("is_ascii", [False, True])
 @pytest.mark.parametrize("size", ALL_SIZES)
 def test_no_two_labels_of_the_axis_are_the_same(size: tuple[int, int], is_ascii: bool) -> None:
