@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 MORE_FILES = "raise the limit on open files (`ulimit -n`)"
 _MORE_PROCESSES = "raise the limit on processes (`ulimit -u`, or of the cgroup), or end some processes"
-_MORE_SPACE = "free disk space, or set TMPDIR to another folder"
+_MORE_SPACE = "free disk space, or set XDG_RUNTIME_DIR to another folder"
 _HINTS = {
     errno.EMFILE: MORE_FILES,
     errno.ENFILE: "close files: the system's limit on open files is reached",
@@ -23,7 +23,7 @@ _HINTS = {
     errno.ENOSPC: _MORE_SPACE,
     errno.EDQUOT: _MORE_SPACE,
     errno.EFBIG: "raise the limit on the size of files (`ulimit -f`)",
-    errno.EROFS: "set TMPDIR to a writable folder",
+    errno.EROFS: "set XDG_RUNTIME_DIR to a writable folder",
 }
 
 

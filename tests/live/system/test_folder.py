@@ -78,7 +78,7 @@ def test_a_full_disk_has_a_hint(places: Path, monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(MachineError, match=r"can't create the folder .*: No space left on device, mode 700$") as error:
         folder.make(places / "new")
 
-    assert "free disk space, or set TMPDIR to another folder" == error.value.hint
+    assert "free disk space, or set XDG_RUNTIME_DIR to another folder" == error.value.hint
 
 
 def test_a_folder_that_exists_is_not_taken_for_the_new_one(places: Path) -> None:
