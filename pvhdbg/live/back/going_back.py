@@ -71,7 +71,7 @@ class RewindableDebuggee(SnapshotDebuggee):
 
         here = self.position()
         starts = self._earlier_snapshots(here)
-        hlt, is_dead = places.hlt_before(here.capture, self.journey), here.halt.kind == DIED
+        hlt, is_dead = places.at_hlt(here.capture, self.journey), here.halt.kind == DIED
         moment, before = saved_journey.save(self.journey), [*self.journey.history]
         if here.stage is not None or is_dead:
             before.pop()
@@ -111,10 +111,10 @@ class RewindableDebuggee(SnapshotDebuggee):
         :raise UserError: if there are no snapshots, or none of a moment before this one.
         :raise GuestError: if the guest does not execute the same instructions again.
         """
-        from pvhdbg.live.back import last_hit
+        from pvhdbg.live.back import last_hit, places
 
         here = self.position()
-        starts, place = self._earlier_snapshots(here), here.capture
+        starts, place = self._earlier_snapshots(here), places.at_hlt(here.capture, self.journey) or here.capture
         if here.halt.kind == DIED:
             raise UserError(f"{NO_WAY_BACK}: the guest is dead", "press F7 or F8 to go back")
         undone = self._stages_so_far()
@@ -143,12 +143,12 @@ class RewindableDebuggee(SnapshotDebuggee):
         """
         from pvhdbg.live.back import places
 
-        region, place = places.region_of(text, here.capture, self.session), here.capture
+        region, hlt = places.region_of(text, here.capture, self.session), places.at_hlt(here.capture, self.journey)
         starts = self._earlier_snapshots(here)
         undone = self._stages_so_far()
         capture: Capture | None = None
         with self._replay(here) as replay:
-            start, route, stores = self._find_store(replay, starts, region, place)
+            start, route, stores = self._find_store(replay, starts, region, hlt or here.capture, is_here=hlt is None)
             is_there = stores is not None and self._run_stores(replay, start, stores.number, region, route)
             if stores is not None and is_there:
                 self._restored(start, undone)
@@ -183,7 +183,7 @@ class RewindableDebuggee(SnapshotDebuggee):
             return self._capture_through(replay)
 
     def _find_store(
-        self, replay: Replay, starts: Sequence[Snapshot], region: Region, place: Capture, *, is_here: bool = True
+        self, replay: Replay, starts: Sequence[Snapshot], region: Region, place: Capture, *, is_here: bool
     ) -> tuple[Snapshot, last_store.Route, Stores | None]:
         """Find the last snapshot after which there is a store before the place, or the first snapshot."""
         from pvhdbg.live.back import last_store

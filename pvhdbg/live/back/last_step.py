@@ -166,11 +166,11 @@ class DeathFinder(Walker):
 
 
 class HaltFinder(Walker):
-    """Finds the `hlt` that halted the guest for good. `place` is the capture of the halted machine."""
+    """Finds the `hlt` that halted the guest for good. `place` is the capture of the moment before it."""
 
-    def __init__(self, replay: Replay, place: Capture, hlt: int) -> None:
+    def __init__(self, replay: Replay, place: Capture) -> None:
         super().__init__(replay, by_repetition=False)
-        self._place = place._replace(rip=hlt, registers={**place.registers, "rip": hlt})
+        self._place = place
 
     def find(self) -> Sequence[Move] | None:
         """Return the moves from here to the `hlt`; None if the guest does not halt there again."""
@@ -366,16 +366,16 @@ Finder = StepFinder | DeathFinder | HaltFinder
 
 
 def finder(
-    replay: Replay, here: Capture, name_of: Callable[[int], str | None], *, by_repetition: bool, hlt: int | None
+    replay: Replay, here: Capture, name_of: Callable[[int], str | None], *, by_repetition: bool, hlt: Capture | None
 ) -> Finder:
     """Return what finds the last step before the capture `here`, or the instruction that killed the guest there.
 
-    `hlt` is the address of the instruction that halted the guest for good; None if it has not halted.
+    `hlt` is the capture of the moment before the `hlt` that halted the guest for good; None if it has not halted.
     """
     if here.stage == DIED:
         return DeathFinder(replay, here, by_repetition=by_repetition)
     if hlt is not None:
-        return HaltFinder(replay, here, hlt)
+        return HaltFinder(replay, hlt)
     return StepFinder(replay, here, name_of, by_repetition=by_repetition)
 
 

@@ -63,13 +63,17 @@ def is_at(target: StubTarget, place: Capture) -> bool:
         return False
 
 
-def hlt_before(here: Capture, journey: Journey) -> int | None:
-    """Return the address of the `hlt` that halted the guest for good; None if it has not halted."""
+def at_hlt(here: Capture, journey: Journey) -> Capture | None:
+    """Return the capture of the moment before the `hlt` that halted the guest for good; None if it has not halted.
+
+    The guest does not run from there to `here`: it stays in the `hlt`.
+    """
     if here.stage == stages.DIED or not here.rip or not is_halted(journey.target):
         return None
+    hlt = here.rip - 1
     with suppress(TargetError):
-        if journey.target.read_phys(journey.addresses().physical(here.rip - 1), 1) == HLT:
-            return here.rip - 1
+        if journey.target.read_phys(journey.addresses().physical(hlt), 1) == HLT:
+            return here._replace(rip=hlt, registers={**here.registers, "rip": hlt})
     return None
 
 

@@ -136,3 +136,21 @@ def test_bytes_that_no_instruction_stored_to_and_words_that_name_nothing_are_ref
         with pytest.raises(UserError, match=f"^{message}"):
             debuggee.back(text)
         assert before == state_of(debuggee)
+
+
+def test_from_a_halt_for_good_the_last_store_and_the_last_hit_of_a_breakpoint_are_reached(at_prepare: Start) -> None:
+    debuggee = at_prepare()
+    debuggee.to_stage("kernel")
+    debuggee.keep_snapshot()
+    setup = debuggee.machine.target.symbol("e820__memory_setup")
+    debuggee.console(f"hbreak *{setup:#x}", lambda: None)
+    at_hit = debuggee.resume("continue").capture
+    debuggee.resume("continue")
+    assert debuggee.session.ended is not None
+
+    position = debuggee.continue_back()
+
+    assert ("back at the last hit", at_hit.registers) == (position.remark, position.capture.registers)
+    debuggee.resume("continue")
+    path = "kernel_boot_params.hdr.cmd_line_ptr"
+    assert f"back at the last store to {path}, just after the instruction" == debuggee.back(path).remark
