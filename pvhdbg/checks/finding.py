@@ -16,7 +16,8 @@ class Finding(NamedTuple):
 
     `code` names the rule and never changes. `field` is the path of the field that the message is about, in the
     document's stop or in its `kernel`, `machine` or `outcome`. `at` is the physical address of the field, or None.
-    `is_habit`: the VMM does this in every boot, and no known guest depends on it.
+    `is_habit`: the VMM does this in every boot, and no known guest depends on it. `explains_death`: it says why the
+    guest died, so the guest did not ask for a reset itself.
     """
 
     code: str
@@ -25,3 +26,4 @@ class Finding(NamedTuple):
     field: str
     at: int | None = None
     is_habit: bool = False
+    explains_death: bool = False

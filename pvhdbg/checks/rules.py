@@ -7,7 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.text import escape_non_ascii
-from pvhdbg.checks.finding import SEVERITIES, Finding
+from pvhdbg.checks.finding import ERROR, SEVERITIES, Finding
 from pvhdbg.lazy_pattern import pattern
 from pvhdbg.named_tuple import NamedTuple
 
@@ -72,7 +72,8 @@ def _spelled(word: str) -> str:
 class Defect(NamedTuple):
     """What a rule yields: a Finding without the rule's code. `severity` is None if it is the rule's severity.
 
-    `is_habit`: the VMM, a QEMU that pvhdbg started, does this in every boot.
+    `is_habit`: the VMM, a QEMU that pvhdbg started, does this in every boot. `explains_death`: although the rule is not
+    a cause, this defect says why the guest died.
     """
 
     field: str
@@ -80,6 +81,7 @@ class Defect(NamedTuple):
     at: int | None = None
     severity: str | None = None
     is_habit: bool = False
+    explains_death: bool = False
 
 
 class Rule(NamedTuple):
@@ -129,7 +131,9 @@ class Rule(NamedTuple):
     def _finding(self, defect: Defect, message: str) -> Finding:
         # Rules escape the text that they quote from a guest, but text from a recording or QEMU may have any character.
         severity, text = defect.severity or self.severity, escape_non_ascii(message)
-        return Finding(self.code, severity, text, defect.field, defect.at, defect.is_habit)
+        is_cause = self.cause and self.when == ON_FAILURE and severity == ERROR
+        explains = defect.explains_death or is_cause
+        return Finding(self.code, severity, text, defect.field, defect.at, defect.is_habit, explains)
 
 
 _REST = pattern(r": and ([0-9]{1,5}) (?:or more others|more)", re.ASCII)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from pvhdbg.boot.record import document as doc
 from pvhdbg.boot.stop import stages
-from pvhdbg.boot.stop.address import location_suffix
 from pvhdbg.cli.result import Result
 from pvhdbg.named_tuple import NamedTuple
 
@@ -136,23 +135,16 @@ def _missing_stages(journey: Journey, last_stage: str | None) -> list[str]:
 
 
 def ending(outcome: Outcome, document: Document) -> list[str]:
+    """Return the error about a run that did not end well, and a hint."""
+    from pvhdbg.checks.run import check_run
+    from pvhdbg.views.report import run_text, watched_text
+
     reached = f"last stage reached: {outcome.reached}" if outcome.reached else "no stage was reached"
     if outcome.died:
-        from pvhdbg.checks.run import check_run
-        from pvhdbg.views.report import run_text
-
         return [f"pvhdbg: error: the guest died: {run_text.death(outcome.died, check_run(document))}; {reached}"]
-    if outcome.watched is not None and outcome.early_end:
-        from pvhdbg.views.report import watched_text
-
-        end = watched_text.ending(outcome.watched)
-        return [f"pvhdbg: error: {end}, before stage {outcome.waited_for}; {reached}"]
-    if outcome.ended == doc.TIMED_OUT:
-        where = location_suffix(outcome.rip, outcome.symbol) or " at an unknown address"
-        error = f"pvhdbg: error: timed out waiting for stage {outcome.waited_for}; {reached}; the guest was{where}"
-        return [error, "  hint: wait longer with --timeout SECONDS"]
+    if early := run_text.early_end(outcome):
+        hint = [] if outcome.early_end else ["  hint: wait longer with --timeout SECONDS"]
+        return [f"pvhdbg: error: {early}", *hint]
     if outcome.watched is not None and outcome.watched.has_failed:
-        from pvhdbg.views.report import watched_text
-
         return [f"pvhdbg: error: {watched_text.ending(outcome.watched)}; {reached}"]
     return []

@@ -73,7 +73,7 @@ def test_run_to_a_stage_that_times_out_is_exit_status_1(waiting: Path) -> None:
     assert 1 == done.status
     assert "timed out waiting for stage prepare" in done.out
     assert "== stages" in done.out
-    assert done.err.startswith("pvhdbg: error: timed out waiting for stage prepare; last stage reached: entry")
+    assert done.err.startswith("pvhdbg: error: timed out waiting for stage prepare, rip 0x1000")
 
 
 def test_an_unknown_symbol_is_exit_status_2() -> None:

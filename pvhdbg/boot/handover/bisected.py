@@ -8,19 +8,24 @@ from pvhdbg.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from pvhdbg.boot.handover.differences import Difference
-    from pvhdbg.boot.record.document import LostWrite, Outcome
+    from pvhdbg.boot.record.document import Document, LostWrite, Outcome
 
 
 class End(NamedTuple):
-    """How a kernel ended with a handover. `name` is that of the VMM, or the path of the recording.
-
-    `lost_write` is what the guest wrote where the VMM has no memory, which is a failure too; None if it did not.
-    """
+    """How a kernel ended with a handover. `name` is that of the VMM, or the path of the recording."""
 
     name: str
-    outcome: Outcome
+    run: Document
     has_failed: bool
-    lost_write: LostWrite | None = None
+
+    @property
+    def outcome(self) -> Outcome:
+        return self.run.outcome
+
+    @property
+    def lost_write(self) -> LostWrite | None:
+        """What the guest wrote where the VMM has no memory, which is a failure too; None if it did not."""
+        return self.run.machine.vmm.lost_write if self.run.machine.vmm else None
 
 
 class Bisected(NamedTuple):

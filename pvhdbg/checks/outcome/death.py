@@ -58,14 +58,14 @@ def guest_died(case: Case) -> Iterator[Defect]:
     death = death_of(case)
     if death is None:
         return
-    message = death.describe(at_rip(case))
+    message, is_ud2 = death.describe(at_rip(case)), death.is_triple_fault and opcode(case) == UD2
     if has_panicked(case):
         message = f"{RESET_AFTER_PANIC}{at_rip(case)}"
-    elif death.is_triple_fault and opcode(case) == UD2:
+    elif is_ud2:
         message = f"triple fault{at_rip(case)}, raised by {'the ud2 of a BUG' if case.is_linux else 'a ud2'}"
     elif death.is_triple_fault and _is_explained(case):
         message = f"triple fault{at_rip(case)}"
-    yield Defect("registers.rip", message, rip_paddr(case))
+    yield Defect("registers.rip", message, rip_paddr(case), explains_death=is_ud2)
 
 
 def _is_explained(case: Case) -> bool:

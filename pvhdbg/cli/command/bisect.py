@@ -143,7 +143,7 @@ class _Boots:
             self.differences[label] = source.mixture.differences
         lost = document.machine.vmm.lost_write if document.machine.vmm else None
         has_failed = lost is not None or bool(running.status_of(document.outcome, self._last))
-        return End(label, document.outcome, has_failed, lost)
+        return End(label, document, has_failed)
 
     def stop_early(self, works: End, fails: End) -> None:
         """From now on, run only to the stage after the last one that the failing guest reached.

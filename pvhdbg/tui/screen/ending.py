@@ -9,10 +9,10 @@ from pvhdbg.boot.record.document import HALTED, PANICKED, RUNAWAY
 from pvhdbg.tui.screen import state
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from pvhdbg.boot.record.document import Watched
-    from pvhdbg.tui.screen.state import BootFinding, Screen
+    from pvhdbg.tui.screen.state import Screen
 
 _LINES_ABOVE, _QUOTED = 3, 2
 """The lines that are shown above a panic, and the last lines of the console that the message quotes."""
@@ -39,20 +39,15 @@ def message(watched: Watched, *, is_own_machine: bool) -> str:
 
 
 def how_it_died(screen: Screen) -> str:
-    """Return how the dead guest died. PVH900 knows whether the guest itself may have asked for a reset."""
+    """Return how the dead guest died. If a finding says why, the guest did not ask for a reset itself."""
     how = screen.run.how
     kind, _, possible = how.partition(" (")
     if not possible:
         return how
     from pvhdbg.tui.screen.findings import boot_findings  # not before the first picture, unless the guest is dead
 
-    message = _death_message(screen.boot_findings) or _death_message(boot_findings(screen))
-    return kind if message.startswith(kind) and "(" not in message else how
-
-
-def _death_message(findings: Iterable[BootFinding]) -> str:
-    """Return the message of PVH900; empty if it is not among the findings."""
-    return next((entry.finding.message for entry in findings if entry.finding.code == "PVH900"), "")
+    entries = screen.boot_findings or boot_findings(screen)
+    return kind if any(entry.finding.explains_death for entry in entries) else how
 
 
 def panic_line(lines: Sequence[str]) -> int | None:

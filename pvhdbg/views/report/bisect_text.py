@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.text import printable
+from pvhdbg.checks.run import check_run
 from pvhdbg.views.report import run_text
 from pvhdbg.views.rows import text
 
@@ -45,7 +46,8 @@ def _end(end: End) -> str:
     lost = (
         "" if end.lost_write is None else f"; it wrote to {end.lost_write.paddr:#x}, where there is no memory (PVH937)"
     )
-    return f"{printable(end.name)} {'fails' if end.has_failed else 'works'}: {run_text.outcome(end.outcome)}{lost}"
+    ended = run_text.outcome(end.outcome, check_run(end.run))
+    return f"{printable(end.name)} {'fails' if end.has_failed else 'works'}: {ended}{lost}"
 
 
 def _difference(item: Difference) -> str:

@@ -6,13 +6,11 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from pvhdbg.abi.text import printable
-from pvhdbg.boot.record.document import CONSOLE, DEAD, DONE, REFUSED, TIMED_OUT, TRANSPLANT, WATCH_ENDS
+from pvhdbg.boot.record.document import CONSOLE, DEAD, DONE, REFUSED, TIMED_OUT, TRANSPLANT
 from pvhdbg.boot.stop import stages
 from pvhdbg.boot.stop.address import location_suffix
 from pvhdbg.boot.stop.stop import Stop
-from pvhdbg.checks.finding import ERROR
-from pvhdbg.checks.rules import ON_FAILURE
-from pvhdbg.checks.run import RunFindings, check_run, rules
+from pvhdbg.checks.run import RunFindings, check_run
 from pvhdbg.guest_profiles.table import OTHER
 from pvhdbg.views.report import findings_text, stop_text
 from pvhdbg.views.rows import text
@@ -159,15 +157,25 @@ def outcome(end: Outcome, checked: RunFindings | None = None) -> str:
         return f"done: {done}; {_watched(end)}"
     if end.ended == REFUSED:
         return "refused: pvhdbg did not start this kernel"
-    last = f"last stage reached: {printable(end.reached)}" if end.reached else "no stage reached"
     if end.ended == DEAD and end.died:
-        return f"died: {death(end.died, checked)}; {last}"
-    if end.ended == TIMED_OUT and end.waited_for:
-        where = location_suffix(end.rip, end.symbol, ", rip ")
-        if end.early_end:
-            return f"{WATCH_ENDS[end.early_end]} before stage {printable(end.waited_for)}{where}; {last}"
-        return f"timed out waiting for stage {printable(end.waited_for)}{where}; {last}"
-    return f"{printable(end.ended)}; {last}"
+        return f"died: {death(end.died, checked)}; {_last_stage(end)}"
+    return early_end(end) or f"{printable(end.ended)}; {_last_stage(end)}"
+
+
+def early_end(end: Outcome) -> str:
+    """Describe a run that did not reach a stage, although the guest did not die; empty for any other end."""
+    if end.ended != TIMED_OUT or not end.waited_for:
+        return ""
+    stage, last = printable(end.waited_for), _last_stage(end)
+    if end.watched is not None and end.early_end:
+        from pvhdbg.views.report import watched_text
+
+        return f"{watched_text.ending(end.watched)}, before stage {stage}; {last}"
+    return f"timed out waiting for stage {stage}{location_suffix(end.rip, end.symbol, ', rip ')}; {last}"
+
+
+def _last_stage(end: Outcome) -> str:
+    return f"last stage reached: {printable(end.reached)}" if end.reached else "no stage was reached"
 
 
 def _watched(end: Outcome) -> str:
@@ -181,10 +189,5 @@ def _watched(end: Outcome) -> str:
 def death(died: Death, checked: RunFindings | None) -> str:
     """Describe how the guest died. If a finding names the cause, the guest did not request the reset itself."""
     location = location_suffix(died.rip, died.symbol)
-    is_explained = checked is not None and any(_is_cause(finding) for finding in checked.all)
+    is_explained = checked is not None and any(finding.explains_death for finding in checked.all)
     return f"triple fault{location}" if died.is_triple_fault and is_explained else died.describe(location)
-
-
-def _is_cause(finding: Finding) -> bool:
-    rule = rules()[finding.code]
-    return finding.severity == ERROR and rule.cause and rule.when == ON_FAILURE

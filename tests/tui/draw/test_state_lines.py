@@ -166,9 +166,9 @@ def test_a_stop_between_two_stages_has_a_sign_of_its_own(size: tuple[int, int], 
 def test_the_finding_decides_how_a_death_is_worded() -> None:
     death = Run(state.DEAD, "triple-fault", how="triple fault (or the guest itself asked for a reset or shutdown)")
     certain = BootFinding(
-        Finding("PVH900", "error", "triple fault at 0x1 f", "registers.rip"), ("died",), is_current=True
+        Finding("PVH901", "error", "BUG (ud2)", "registers.rip", explains_death=True), ("died",), is_current=True
     )
-    unknown = certain._replace(finding=certain.finding._replace(message="triple fault at 0x1 f (or the guest itself)"))
+    unknown = certain._replace(finding=certain.finding._replace(explains_death=False))
     shown = [lines(HERE._replace(run=death, boot_findings=(it,)), (200, 60))[0] for it in (certain, unknown)]
 
     assert "✖ died: triple fault   " in shown[0]

@@ -303,7 +303,7 @@ def test_a_death_shows_the_registers_and_the_code_at_rip() -> None:
         ),
         (
             Outcome("entry", TIMED_OUT, None, "prepare", 0x1000, "f", Watched("halted", 0, 0x1000, "f")),
-            "the guest halted before stage prepare, rip 0x1000 f; last stage reached: entry",
+            "the guest halted at 0x1000 f, before stage prepare; last stage reached: entry",
         ),
         (Outcome("kernel", INTERRUPTED), "interrupted; last stage reached: kernel"),
         (Outcome("e820", "done"), "done: reached e820; not watched after e820"),
