@@ -81,7 +81,10 @@ def _access(access: Access) -> Line:
         return [(classes.MEANING, f"{place}: "), (classes.ERROR, access.why)]
     if access.data is None:
         return [(classes.MEANING, place)]
-    return [(classes.MEANING, f"{place}: "), (classes.VALUE, _value(access.data, access.size))]
+    value = (classes.VALUE, _value(access.data, access.size))
+    if access.is_written:  # the bytes before the instruction
+        return [(classes.MEANING, f"{place} (now "), value, (classes.MEANING, ")")]
+    return [(classes.MEANING, f"{place}: "), value]
 
 
 def _value(data: bytes, size: int) -> str:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from pvhdbg.boot.record.document import VmmFacts
+from pvhdbg.boot.stop.capture import MISSING_STAGE
+from pvhdbg.boot.stop.stop import Stop
+from pvhdbg.checks.case import Case
 from tests import build
 from tests.build import START_INFO, VARIABLES
 from tests.checks.cases import HOBBY, LINUX_32, MACHINE, RFC, Row, blob, entry, error, info, prepare, warning
@@ -21,7 +24,21 @@ def state(**registers: int) -> dict[str, Any]:
     return {"registers": {name.replace("__", "."): value for name, value in registers.items()}}
 
 
+def used_as_a_stack(magic_at_entry: int) -> Case:
+    """Return the case between entry and prepare of a kernel that has pushed an address to where start_info was."""
+    first = entry(magic=magic_at_entry)
+    now = entry(magic=0x1000A3B).capture
+    between = now._replace(missing={**now.missing, MISSING_STAGE: "after entry, at no stage"})
+    return Case(Stop(between, (first.capture,), first.image), first.machine)
+
+
 HANDOVER = (
+    Row(
+        "PVH101",
+        lambda: used_as_a_stack(0x41414141),
+        error("start_info.magic", START_INFO),
+        lambda: used_as_a_stack(0x336EC578),
+    ),
     Row("PVH101", lambda: entry(magic=0x41414141), error("start_info.magic", START_INFO), entry),
     Row(
         "PVH101",

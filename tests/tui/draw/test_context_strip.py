@@ -43,9 +43,9 @@ INC = Access(0x10, 4, is_read=True, is_written=True, why="not mapped")
     [
         (NextInstruction(RIP, "jne 0x1000", jumps=True), "jump if not equal, or not zero, and here it jumps"),
         (NextInstruction(RIP, "jne 0x1000", jumps=False), "not zero, and here it does not jump"),
-        (NextInstruction(RIP, "pushq %rbp", (PUSH,)), "writes 8 bytes at 0xff8: 0x7"),
+        (NextInstruction(RIP, "pushq %rbp", (PUSH,)), "writes 8 bytes at 0xff8 (now 0x7)"),
         (NextInstruction(RIP, "incl (%rax)", (INC,)), "changes 4 bytes at 0x10: not mapped"),
-        (NextInstruction(RIP, "rep stosq", (STOS,)), f"writes 4 KiB at 0x10: {bytes(16).hex(' ')} …"),
+        (NextInstruction(RIP, "rep stosq", (STOS,)), f"writes 4 KiB at 0x10 (now {bytes(16).hex(' ')} …)"),
     ],
 )
 def test_what_an_instruction_does_here_is_said_in_words(found: NextInstruction, words: str) -> None:
