@@ -36,6 +36,8 @@ _TEXT, _NUMBER = 34, 5
 """The widths of an instruction's text, if something follows it, and of a line number."""
 _LEAST_SOURCE, _MOST_SOURCE = 24, 0.4
 """The least width of the source beside the instructions, and the largest share of the pane."""
+_MARGIN, _BETWEEN, _PLACE = 2, 3, 8
+"""Columns of the signs, of the bar between source and instructions, and digits of a shortened address."""
 _NAMED_ADDRESS = pattern(r"\b0x[0-9a-f]+ (?=<)", re.ASCII)
 
 
@@ -155,12 +157,45 @@ def draw(screen: Screen, _rows: Rows, shown: range, width: int) -> list[Line]:
     pairs = _shown(screen)
     has_source = any(pair.source and pair.source.text for pair in pairs)
     left = _source_width(ById(code_at.code(screen)), width) if has_source and _is_wide(screen) else 0
-    numbers = any(pair.source for pair in pairs)
-    return [_line(screen, pairs[index], width - 1, left, has_numbers=numbers) for index in shown]
+    columns = _Columns(width - 1, left, any(pair.source for pair in pairs))
+    has_short = _has_too_little_room(ById(code_at.code(screen)), columns.room, is_wide=_is_wide(screen))
+    columns = columns._replace(has_short_places=has_short)
+    return [_line(screen, pairs[index], columns) for index in shown]
 
 
-def _line(screen: Screen, pair: Pair, width: int, left: int, *, has_numbers: bool) -> Line:
-    """Draw a row. `left` is the width of the source beside the instructions; 0 if it is above them."""
+class _Columns(NamedTuple):
+    """The columns of a row. `left` is the width of the source beside the instructions; 0 if it is above them."""
+
+    width: int
+    left: int
+    has_numbers: bool
+    has_short_places: bool = False
+
+    @property
+    def room(self) -> int:
+        """The room for an instruction with its address."""
+        beside = self.left + _BETWEEN if self.left else _NUMBER if self.has_numbers else 0
+        return self.width - _MARGIN - beside
+
+
+@lru_cache(8)
+def _has_too_little_room(code: ById[Code], room: int, *, is_wide: bool) -> bool:
+    """Return whether an instruction would be cut beside its whole address."""
+    return any(
+        len(f"{_place(pair.main)}  ") + len(_NAMED_ADDRESS.sub("", clean(pair.main.text))) > room
+        for pair in _pairs(code, is_wide=is_wide)
+        if pair.instruction
+    )
+
+
+def _short_place(line: CodeLine, *, ascii: bool) -> str:  # noqa: A002
+    """Return the last digits of an address: those before are the same in all rows, or nearly so."""
+    place = _place(line)
+    return place if len(place) <= _PLACE + 1 else f"{signs(ascii).more}{place[-_PLACE:]}"
+
+
+def _line(screen: Screen, pair: Pair, columns: _Columns) -> Line:
+    """Draw a row."""
     if pair.main.address is None and pair.main.number is None:
         return [(classes.EMPTY, f"  {pair.main.text}")]
     lines, sign = (pair.source, pair.instruction), signs(screen.ascii)
@@ -169,18 +204,16 @@ def _line(screen: Screen, pair: Pair, width: int, left: int, *, has_numbers: boo
         (classes.CURRENT, sign.current if pair.is_current else " "),
     ]
     source = _source(pair.source, ascii=screen.ascii) if pair.source else []
-    if left:
+    if left := columns.left:
         if pair.instruction is None and length(source) > left:
             return [*margin, *source]
-        room = width - len(margin) - left - 3
-        right = _instruction(pair, room, ascii=screen.ascii) if pair.instruction else []
+        right = _instruction(pair, columns, ascii=screen.ascii) if pair.instruction else []
         return [*margin, *fit(source, left, sign.more), (classes.BORDER, f" {sign.separator} "), *right]
     if pair.instruction is None:
         return [*margin, *source]
     number = f"{pair.source.number:>{_NUMBER - 1}} " if pair.source else " " * _NUMBER
-    indent = number if has_numbers else ""
-    room = width - len(margin) - len(indent)
-    return [*margin, (classes.ADDRESS, indent), *_instruction(pair, room, ascii=screen.ascii)]
+    indent = number if columns.has_numbers else ""
+    return [*margin, (classes.ADDRESS, indent), *_instruction(pair, columns, ascii=screen.ascii)]
 
 
 def _source(line: CodeLine, *, ascii: bool) -> Line:  # noqa: A002
@@ -192,17 +225,18 @@ def _source(line: CodeLine, *, ascii: bool) -> Line:  # noqa: A002
     return [number, *(highlight.source(words, line.path) if words else [(classes.EMPTY, place)])]
 
 
-def _instruction(pair: Pair, room: int, *, ascii: bool) -> Line:  # noqa: A002
+def _instruction(pair: Pair, columns: _Columns, *, ascii: bool) -> Line:  # noqa: A002
     """Draw the instruction and, if there is room, the note to its right.
 
     An address with a name is left out if it does not fit. A note moves to the left as far as needed.
     """
     line = pair.main
-    place, known = f"{_place(line)}  ", _explained(line.text)
+    short = _short_place(line, ascii=ascii) if columns.has_short_places else _place(line)
+    place, known = f"{short}  ", _explained(line.text)
     note = f"{pair.file}:{pair.source.number}" if pair.file and pair.source else ""
     if known and not known.is_usual:
         note = known.brief
-    words, room = clean(line.text, ascii=ascii), room - len(place)
+    words, room = clean(line.text, ascii=ascii), columns.room - len(place)
     if len(words) > room:
         words = _NAMED_ADDRESS.sub("", words)
     shown: Line = [(classes.CURRENT, words)] if line.current else highlight.instruction(words)

@@ -249,4 +249,5 @@ def _if_any(key: str, items: Sequence[Finding | Verdict]) -> Json:
 
 
 def finding(item: Finding) -> Json:
-    return {name: content for name, content in item._asdict().items() if name != "is_habit"}
+    left_out = ("is_habit", "explains_death")  # known again when the run is decoded
+    return {name: content for name, content in item._asdict().items() if name not in left_out}

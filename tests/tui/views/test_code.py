@@ -51,6 +51,19 @@ def test_on_a_wide_terminal_source_and_instructions_are_side_by_side(size: tuple
     assert "load the register GDTR: where the table of segments is" in row
 
 
+@pytest.mark.parametrize(("width", "place"), [(200, "0xffffffff8305a1ff"), (50, "…8305a1ff"), (40, "…8305a1ff")])
+def test_a_narrow_pane_shortens_addresses_before_it_cuts_operands(width: int, place: str) -> None:
+    lines = (
+        CodeLine("movq   $0xffffffff8310d320, %rdx", 0xFFFFFFFF8305A1FF, None, True, raw=b"\x48", source="a.c:1"),
+        CodeLine("ret", 0xFFFFFFFF8305A206, raw=b"\xc3", source="a.c:1"),
+    )
+    screen = SCREEN._replace(code=Code("f", lines), columns=width)
+    first, second = (plain(line) for line in view.draw(screen, view.rows(screen), range(2), width))
+
+    assert f" {place}  movq   $0xffffffff8310d320, %rdx" in first or width == 40
+    assert f" {place[:-3]}206  ret" in second
+
+
 def test_an_unusual_instruction_is_explained_on_its_row_and_a_usual_one_is_not() -> None:
     shown = screens.text(SCREEN, (100, 30))
 
