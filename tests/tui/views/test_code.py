@@ -60,7 +60,7 @@ def test_a_narrow_pane_shortens_addresses_before_it_cuts_operands(width: int, pl
     screen = SCREEN._replace(code=Code("f", lines), columns=width)
     first, second = (plain(line) for line in view.draw(screen, view.rows(screen), range(2), width))
 
-    assert f" {place}  movq   $0xffffffff8310d320, %rdx" in first or width == 40
+    assert f"{place}  movq   $0xffffffff8310d320, %rdx" in first or width == 40
     assert f" {place[:-3]}206  ret" in second
 
 
