@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, suppress
+from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -181,21 +182,29 @@ def parse_facts(data: Buffer, path: str, *, elf: str | None = None, kind: str | 
 
 def with_guest(facts: ImageFacts, symbols: Container[str]) -> ImageFacts:
     """Return the facts with the name of the profile that fits this file and its symbols."""
-    guest = table.recognize(facts.notes, symbols, facts.elf_class, lambda text: _loads(facts, text))
+    guest = table.recognize(facts.notes, symbols, facts.elf_class, _search_of(facts))
     if facts.is_linux and not guest.boots_like_linux:
         guest = linux.LINUX_32 if facts.elf_class == 32 else linux.LINUX
     return facts._replace(guest=guest.name)
 
 
-def _loads(facts: ImageFacts, text: bytes) -> bool:
-    """Return whether a segment of a file that is not Linux contains `text`. At most 64 MiB are searched."""
-    if facts.is_linux:
+def _search_of(facts: ImageFacts) -> Callable[[bytes], bool]:
+    """Return a function that returns whether a segment of a file that is not Linux contains a text.
+
+    At most 64 MiB are searched.
+    """
+
+    @cache
+    def ranges(size: int) -> list[tuple[int, int]]:
+        return merged(((segment.offset, segment.offset + segment.filesz) for segment in facts.segments), size, SEARCHED)
+
+    def loads(text: bytes) -> bool:
+        with suppress(UserError), closing(open_file(facts.elf)) as data:
+            found = (next(occurrences(data, text, start, end), None) for start, end in ranges(len(data)))
+            return any(offset is not None for offset in found)
         return False
-    with suppress(UserError), closing(open_file(facts.elf)) as data:
-        loaded = [(segment.offset, segment.offset + segment.filesz) for segment in facts.segments]
-        ranges = merged(loaded, len(data), SEARCHED)
-        return any(next(occurrences(data, text, start, end), None) is not None for start, end in ranges)
-    return False
+
+    return (lambda _text: False) if facts.is_linux else loads
 
 
 def build_id(image: Elf) -> str | None:

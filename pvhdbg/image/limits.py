@@ -21,6 +21,7 @@ MAX_COMMENT = 4096
 """The most bytes of .comment that are read."""
 MAX_CONFIG = 1 << 20
 """The most bytes of the unpacked kernel configuration that are read. Debian's configuration has 270 KiB."""
+_SEARCHED_FOR = f"only {SEARCHED} bytes of the segments were searched for {{}}"
 
 
 def left_out(image: Elf, *, config_size: int | None, has_release: bool) -> dict[str, str]:
@@ -28,13 +29,14 @@ def left_out(image: Elf, *, config_size: int | None, has_release: bool) -> dict[
 
     `config_size` is the size of the configuration that was read, None if there is none.
     """
+    unsearched = not (has_release and config_size is not None) and not searches_all(image)
     lines = {
-        "kernel.release": not has_release and _unsearched(image, "Linux's version"),
+        "kernel.release": not has_release and unsearched and _SEARCHED_FOR.format("Linux's version"),
         "kernel.notes": _notes(image),
         "elf.compiler": _compiler(image),
         "elf.program_headers": _rows(len(image.segments), "program headers"),
         "elf.sections": _rows(len(image.sections), "sections") or _names(image),
-        "config": _unsearched(image, "a configuration")
+        "config": unsearched and _SEARCHED_FOR.format("a configuration")
         if config_size is None
         else config_size >= MAX_CONFIG and f"only the first {MAX_CONFIG} bytes of the configuration are read",
     }
@@ -65,7 +67,3 @@ def _notes(image: Elf) -> str | None:
     if max(sizes, default=0) > MAX_DESC_SIZE or sum(sizes) > MAX_DESCS_SIZE:
         return f"only {MAX_DESC_SIZE} bytes of each note, and {MAX_DESCS_SIZE} bytes of all notes, are read"
     return None
-
-
-def _unsearched(image: Elf, what: str) -> str | None:
-    return None if searches_all(image) else f"only {SEARCHED} bytes of the segments were searched for {what}"
