@@ -68,6 +68,7 @@ class Connection:
         self._patience = Patience()
         self._failed = ""
         self._is_out_of_step = False
+        self._has_resumed = self._is_interrupted = False
 
     def connect(self, path: Path) -> None:
         """Connect, and send the first packet, without waiting: QEMU may still be loading the kernel.
@@ -151,8 +152,12 @@ class Connection:
         self._get_in_step()
         data = frame(packet)
         self.generation += 1
+        self._has_resumed = self._is_interrupted = False
         self.running = True  # already: a signal that ends the program may come while the packet is sent
         self._send(data)
+        self._has_resumed = True
+        if self._is_interrupted:
+            self.interrupt()
 
     def wait_stop(self, timeout: float) -> bool:
         """See Rsp."""
@@ -167,9 +172,11 @@ class Connection:
         return True
 
     def interrupt(self) -> None:
-        """See Rsp."""
-        with suppress(OSError):
-            self._stream.sendall(b"\x03")
+        """See Rsp. QEMU ignores an interrupt before the packet that resumes the guest, so it is sent after it."""
+        self._is_interrupted = True
+        if self._has_resumed:
+            with suppress(OSError):
+                self._stream.sendall(b"\x03")
 
     def ask_for_stop(self) -> None:
         """See Rsp."""

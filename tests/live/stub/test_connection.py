@@ -146,7 +146,7 @@ def test_the_error_for_a_silent_stub_names_the_packet(monkeypatch: pytest.Monkey
 
 
 def test_the_runner_says_why_it_gives_up_a_machine_that_still_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "TIMEOUT", 0.1)
+    monkeypatch.setattr(connection, "TIMEOUT", 2.0)  # the other answers come earlier
     known = registers(XML.format("rax"), "00" * 16)
     running = cast("Hypervisor", SimpleNamespace(death=lambda _timeout: None))
     with stub(lambda packet: b"" if packet.startswith("Z") else known(packet)) as client:
@@ -227,6 +227,27 @@ def test_output_of_the_guest_does_not_keep_a_run_from_timing_out() -> None:
         client.resume("vCont;c")
 
         assert not client.wait_stop(0.2)
+
+
+@pytest.mark.parametrize("is_early", [True, False])
+def test_an_interrupt_reaches_the_stub_after_the_packet_that_resumes_the_guest(
+    is_early: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, theirs = socket.socketpair()
+    client, send = Connection(ours), Connection._send
+
+    def send_and_interrupt(self: Connection, data: bytes) -> None:
+        if is_early:
+            self.interrupt()
+        send(self, data)
+        if not is_early:
+            self.interrupt()
+
+    monkeypatch.setattr(Connection, "_send", send_and_interrupt)
+    client.resume("vCont;c")
+    client.close()
+    with theirs:
+        assert frame("vCont;c") + b"\x03" == theirs.recv(1 << 16)
 
 
 def test_wherever_a_question_is_interrupted_the_next_one_gets_its_own_answer() -> None:
