@@ -11,11 +11,13 @@ import gc
 import json
 import os
 import pkgutil
+import signal
 import socket
 import subprocess
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from typing import NamedTuple
@@ -66,19 +68,31 @@ def at_the_start(env: Mapping[str, str]) -> frozenset[tuple[str, str]]:
 
 
 def run(words: Sequence[str], env: Mapping[str, str], cwd: str, files: Sequence[int], timeout: float) -> int:
-    """Run pvhdbg with these arguments and standard files. Return its exit status, negative after a signal."""
+    """Run pvhdbg with these arguments and standard files. Return its exit status, negative after a signal.
+
+    :raise TimeoutError: after `timeout` seconds. pvhdbg was killed, and its watcher ends what it had started.
+    """
     request = json.dumps([words, dict(env), cwd]).encode()
     process, connection = server(at_the_start(os.environ))
     connection.settimeout(timeout)
     socket.send_fds(connection, [len(request).to_bytes(_LENGTH)], files)
     connection.sendall(request)
+    pid = 0
     try:
-        answer = connection.recv(_LENGTH)
-        assert answer, "the server has ended"
+        pid = _receive(connection)
+        return _receive(connection)
     except (TimeoutError, AssertionError):
+        if pid:
+            with suppress(ProcessLookupError):  # it has just ended
+                os.kill(pid, signal.SIGKILL)
         process.kill()
         server.cache_clear()
         raise
+
+
+def _receive(connection: socket.socket) -> int:
+    answer = connection.recv(_LENGTH)
+    assert answer, "the server has ended"
     return int.from_bytes(answer, signed=True)
 
 
@@ -98,6 +112,7 @@ def _serve(connection: socket.socket) -> None:
         if not (pid := os.fork()):
             words, env, cwd = json.loads(request)
             _run(words, env, cwd, files)
+        connection.sendall(pid.to_bytes(_LENGTH))
         for file in files:
             os.close(file)
         status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])

@@ -9,6 +9,7 @@ import pytest
 from pvhdbg.cli import main
 from pvhdbg.views.to_json import document_json
 from tests import build
+from tests.cli import patient
 from tests.cli.shell import pvhdbg
 
 
@@ -68,7 +69,10 @@ def test_the_output_before_a_failed_command_is_printed_and_the_exit_status_is_2(
 
 
 def test_run_to_a_stage_that_times_out_is_exit_status_1(waiting: Path) -> None:
-    done = pvhdbg("dump", waiting, "--timeout", "0.5", "--stage", "entry", "-c", "run-to prepare", "-c", "stages")
+    words = ("--stage", "entry", "-c", "run-to prepare", "-c", "stages")
+    done = patient.in_time(
+        lambda seconds: pvhdbg("dump", waiting, "--timeout", str(seconds), *words), lambda done: "== stages" in done.out
+    )
 
     assert 1 == done.status
     assert "timed out waiting for stage prepare" in done.out

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests import tiny
-from tests.cli import shell
+from tests.cli import patient, shell
 from tests.cli.shell import Run, pvhdbg
 from tests.image.builder import ENTRY
 
@@ -28,7 +28,10 @@ def stages_of(done: Run) -> list[str]:
 
 
 def test_a_timeout_is_reported_with_the_guests_position(waiting: Path) -> None:
-    done = pvhdbg("dump", waiting, "--timeout", "0.5", "--format", "json")
+    done = patient.in_time(
+        lambda seconds: pvhdbg("dump", waiting, "--timeout", str(seconds), "--format", "json"),
+        lambda done: done.document["outcome"]["timeout"]["rip"] in tiny.WAITING,
+    )
     outcome = done.document["outcome"]
     *notes, error, hint = done.err.splitlines()
 
@@ -45,7 +48,10 @@ def test_a_timeout_is_reported_with_the_guests_position(waiting: Path) -> None:
 
 
 def test_a_timeout_is_in_the_text_too(waiting: Path) -> None:
-    done = pvhdbg("dump", waiting, "--timeout", "0.5")
+    done = patient.in_time(
+        lambda seconds: pvhdbg("dump", waiting, "--timeout", str(seconds)),
+        lambda done: "prepare, rip 0x1000" in done.out,
+    )
 
     assert 1 == done.status
     assert done.out.splitlines()[-1].startswith("timed out waiting for stage prepare, rip 0x1000")

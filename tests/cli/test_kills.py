@@ -34,7 +34,7 @@ def folder() -> Iterator[Path]:
 def left(folder: Path) -> list[str]:
     """Return the processes and files that are left after some time."""
     try:
-        shell.wait_for(lambda: not (shell.started_in(folder) or list(folder.iterdir())), 20)
+        shell.wait_for(lambda: not (shell.started_in(folder) or list(folder.iterdir())))
     except TimeoutError:
         return [*shell.started_in(folder).values(), *map(str, folder.rglob("*"))]
     return []
@@ -54,7 +54,7 @@ def test_nothing_is_left_of_both_machines_of_who_after_a_kill(by: signal.Signals
             with shell.running("who", "--all", *kernel, "--timeout", "600", folder=folder) as process:
                 time.sleep(moment)
                 process.send_signal(by)
-                process.communicate(timeout=60)
+                process.communicate(timeout=shell.PATIENCE)
 
             assert [] == left(folder), f"{by.name} after {moment:.3f} s"
 
@@ -66,7 +66,7 @@ def test_nothing_is_left_after_a_kill_at_any_moment(by: signal.Signals, waiting:
         with shell.running("dump", waiting, "--timeout", "600", folder=folder) as process:
             time.sleep(moment)
             process.send_signal(by)
-            process.wait(60)
+            process.wait(shell.PATIENCE)
 
         assert [] == left(folder), f"{by.name} after {moment:.3f} s"
 
@@ -79,10 +79,22 @@ def test_nothing_is_left_of_several_boots_after_a_kill(by: signal.Signals, waiti
         with shell.running(*words, folder=folder) as process:
             time.sleep(moment)
             process.send_signal(by)
-            process.communicate(timeout=60)
+            process.communicate(timeout=shell.PATIENCE)
 
         assert process.returncode in (STATUS[by], -by)  # a signal at the start of Python kills it
         assert [] == left(folder), f"{by.name} after {moment:.3f} s"
+
+
+def test_nothing_is_left_of_a_test_that_timed_out(monkeypatch: pytest.MonkeyPatch, waiting: Path, folder: Path) -> None:
+    """The fork of pvhdbg has the environment of its server, but QEMU has that of the test."""
+    environment = {**os.environ, "TMPDIR": str(folder), "XDG_RUNTIME_DIR": str(folder)}
+    shell.pvhdbg("--version")  # starts the server
+    monkeypatch.setattr(shell, "PATIENCE", 2)
+    with pytest.raises(TimeoutError):
+        shell.pvhdbg("dump", waiting, "--timeout", "600", env=environment)
+    monkeypatch.undo()
+
+    assert [] == left(folder)
 
 
 @pytest.mark.parametrize("by", STATUS, ids=lambda by: by.name)
@@ -93,7 +105,7 @@ def test_a_signal_ends_the_guest_and_gives_its_exit_status(by: signal.Signals, w
         shell.wait_for(lambda: report.exists() and report.read_bytes())
         programs = sorted(line.partition(" ")[0] for line in shell.started_in(folder).values())
         process.send_signal(by)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=shell.PATIENCE)
     report.unlink()
 
     assert {"qemu-system-x86_64", "/bin/sh"} <= set(programs)
@@ -109,7 +121,7 @@ def test_an_interrupted_dump_prints_its_document(waiting: Path, folder: Path) ->
     with shell.running(*words, folder=folder) as process:
         shell.wait_for(lambda: report.exists() and report.read_bytes())
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=shell.PATIENCE)
         done = shell.Run(process.returncode, out.decode(), err.decode())
 
     assert 130 == done.status

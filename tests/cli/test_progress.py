@@ -13,6 +13,7 @@ import pytest
 from pvhdbg.cli import main
 from pvhdbg.cli import progress as module
 from pvhdbg.cli.progress import shown
+from tests.cli import patient
 from tests.cli.shell import wait_for
 
 if TYPE_CHECKING:
@@ -106,9 +107,14 @@ def test_a_stream_that_is_not_a_terminal_gets_no_line(tmp_path: Path) -> None:
 def test_the_line_names_the_stage_that_pvhdbg_waits_for(
     waiting: Path, screen: Screen, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with screen.here():
-        status = main(["dump", str(waiting), "--timeout", "0.5", "--format", "json"])
-    *_, error, _hint, rest = screen.read().split("\n")
+    def run(seconds: float) -> int:
+        screen.text = ""
+        capsys.readouterr()
+        with screen.here():
+            return main(["dump", str(waiting), "--timeout", str(seconds), "--format", "json"])
+
+    status = patient.in_time(run, lambda _: "last stage reached: entry" in screen.read())
+    *_, error, _hint, rest = screen.text.split("\n")
 
     assert 1 == status
     assert "\rpvhdbg: waiting for " in screen.text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
@@ -13,9 +14,10 @@ from pvhdbg.live.back.going_back import RewindableDebuggee
 from pvhdbg.live.debuggee.debuggee import Debuggee
 from pvhdbg.live.debuggee.own_machine import OwnMachine
 from pvhdbg.live.qemu.options import QemuOptions, qemu_binary
+from tests.cli.shell import wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from pvhdbg.live.debuggee.stub_machine import StubMachine
@@ -63,6 +65,22 @@ def rewindable(own: OwnMachine, kernel: Path, changes: Sequence[str], **options:
     debuggee = RewindableDebuggee(own, opened, own.qemu.options, 30, (), entry_changes)
     debuggee.to_first_stop()
     return debuggee
+
+
+@contextmanager
+def while_it_runs(machine: Either, act: Callable[[], object]) -> Iterator[None]:
+    """Call `act` in another thread, as soon as the block lets the guest run."""
+
+    def wait_and_act() -> None:
+        wait_for(lambda: machine.runner.is_running)
+        act()
+
+    thread = threading.Thread(target=wait_and_act)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
 
 
 def prepare(machine: Either) -> tuple[int, int]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +18,9 @@ from pvhdbg.live.debuggee.stub_machine import StubMachine
 from pvhdbg.target import monitor
 from pvhdbg.target.base import DIED, HIT, INTERRUPTED, QEMU_EXIT, QEMU_SIGNAL, TIMEOUT, TRIPLE_FAULT, Halt
 from tests import tiny
-from tests.live.runs import ENTRY, LINK_OFFSET, NOWHERE, booted, die, prepare, use_symbols
+from tests.cli import patient
+from tests.cli.shell import PATIENCE
+from tests.live.runs import ENTRY, LINK_OFFSET, NOWHERE, booted, die, prepare, use_symbols, while_it_runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,6 +50,14 @@ def machine(boot: BootEither) -> Either:
     machine = boot()
     use_symbols(machine)
     return machine
+
+
+@pytest.fixture
+def looping(boot: BootEither, tmp_path: Path) -> Either:
+    """Return a guest at the reset vector that will not halt, and will not get to the end of xen_prepare_pvh."""
+    path = tmp_path / "looping"
+    path.write_bytes(tiny.waiting())
+    return boot(path)
 
 
 @pytest.fixture
@@ -129,12 +138,14 @@ def test_a_debian_kernel_stops_at_its_entry_and_at_an_alias_of_xen_prepare_pvh(
     assert (HIT, True) == (halt.kind, halt.rip in prepare(machine))
 
 
-def test_a_guest_that_does_not_reach_the_address_is_stopped_after_the_timeout(machine: Either) -> None:
-    halt = machine.runner.run_to([NOWHERE], 0.5)
+def test_a_guest_that_does_not_reach_the_address_is_stopped_after_the_timeout(looping: Either) -> None:
+    halt = patient.in_time(
+        lambda seconds: looping.runner.run_to([NOWHERE], seconds), lambda halt: halt.rip in tiny.WAITING
+    )
 
-    assert TIMEOUT == halt.kind
-    assert halt.rip == machine.target.register("rip")
-    assert b"halting" in machine.qemu.serial.text() if machine.qemu else False
+    assert (TIMEOUT, "") == (halt.kind, halt.message)
+    assert halt.rip == looping.target.register("rip")
+    assert halt.rip in tiny.WAITING
 
 
 def test_a_guest_that_has_halted_for_good_is_not_waited_for(boot: BootEither, tmp_path: Path) -> None:
@@ -146,13 +157,11 @@ def test_a_guest_that_has_halted_for_good_is_not_waited_for(boot: BootEither, tm
     assert (TIMEOUT, tiny.HALTS_AT, monitor.HALTED) == (halt.kind, halt.rip, halt.message)
 
 
-def test_an_interrupt_from_another_thread_ends_the_run(machine: Either) -> None:
-    timer = threading.Timer(0.3, machine.runner.interrupt)
-    timer.start()
-    halt = machine.runner.run_to([NOWHERE], 30)
-    timer.join()
+def test_an_interrupt_from_another_thread_ends_the_run(looping: Either) -> None:
+    with while_it_runs(looping, looping.runner.interrupt):
+        halt = looping.runner.run_to([NOWHERE], PATIENCE)
 
-    assert (INTERRUPTED, machine.target.register("rip")) == (halt.kind, halt.rip)
+    assert (INTERRUPTED, looping.target.register("rip")) == (halt.kind, halt.rip)
 
 
 def test_a_triple_fault_is_a_death_and_the_guest_stays_dead(boot: BootEither, vmlinux_61: Path) -> None:
@@ -166,12 +175,11 @@ def test_a_triple_fault_is_a_death_and_the_guest_stays_dead(boot: BootEither, vm
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGFPE])
-def test_a_qemu_killed_while_the_guest_runs_is_a_death(machine: Either, number: signal.Signals) -> None:
-    assert machine.qemu is not None
-    timer = threading.Timer(0.3, os.kill, (machine.qemu.pid, number))
-    timer.start()
-    halt = machine.runner.run_to([NOWHERE], 30)
-    timer.join()
+def test_a_qemu_killed_while_the_guest_runs_is_a_death(looping: Either, number: signal.Signals) -> None:
+    assert looping.qemu is not None
+    pid = looping.qemu.pid
+    with while_it_runs(looping, lambda: os.kill(pid, number)):
+        halt = looping.runner.run_to([NOWHERE], PATIENCE)
 
     assert Halt(DIED, None, QEMU_SIGNAL, f"QEMU was killed by {number.name}") == halt
 

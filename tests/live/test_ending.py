@@ -21,6 +21,8 @@ ENDINGS = int(os.environ.get("PVHDBG_ENDINGS", "3"))
 STATUS = {signal.SIGKILL: -9, signal.SIGTERM: 143, signal.SIGHUP: 129, signal.SIGINT: 130}
 # From before the first child process starts to long after the guest has started to run.
 LATEST = 0.4
+PATIENCE = 120.0
+"""Seconds until something must have ended, also on a busy computer."""
 
 
 @pytest.fixture
@@ -63,7 +65,7 @@ def _command(process: Path) -> str:
         return ""
 
 
-def leftovers(runtime: Path, timeout: float = 10.0) -> list[str]:
+def leftovers(runtime: Path, timeout: float = PATIENCE) -> list[str]:
     """Return the files and processes that are left after `timeout` seconds."""
     end = time.monotonic() + timeout
     while left := [*map(str, runtime.iterdir()), *processes(runtime)]:
@@ -81,7 +83,7 @@ def test_nothing_is_left_after_a_signal_at_any_moment(
     process = driver()
     time.sleep(random.Random(f"{number} {moment}").uniform(0, LATEST))
     process.send_signal(number)
-    output = process.communicate(timeout=20)  # until both pipes are closed: no child holds them
+    output = process.communicate(timeout=PATIENCE)  # until both pipes are closed: no child holds them
 
     assert [] == leftovers(runtime)
     if "ready" in output[0]:
@@ -97,7 +99,7 @@ def test_nothing_is_left_of_a_running_guest(
     folder, ready, running = (process.stdout.readline().strip() for _ in range(3))
     started = processes(runtime)
     process.send_signal(number)
-    process.communicate(timeout=20)
+    process.communicate(timeout=PATIENCE)
 
     assert ("ready", "running", runtime) == (ready, running, Path(folder).parent)
     assert 3 <= len(started)
@@ -113,7 +115,7 @@ def test_ctrl_c_in_the_terminal_leaves_nothing_behind(
     for _ in range(3):
         process.stdout.readline()
     os.killpg(process.pid, signal.SIGINT)
-    process.communicate(timeout=20)
+    process.communicate(timeout=PATIENCE)
 
     assert 130 == process.returncode
     assert [] == leftovers(runtime)

@@ -1,6 +1,5 @@
 import os
 import signal
-import threading
 from pathlib import Path
 
 import pytest
@@ -14,8 +13,18 @@ from pvhdbg.target.base import (
     Halt,
 )
 from pvhdbg.target.mi.client import MiError
+from tests import tiny
+from tests.cli.shell import PATIENCE
 from tests.live.conftest import Boot
-from tests.live.runs import ENTRY, NOWHERE, die, prepare
+from tests.live.runs import ENTRY, NOWHERE, die, prepare, while_it_runs
+
+
+@pytest.fixture
+def looping(boot: Boot, tmp_path: Path) -> OwnMachine:
+    """Return a guest at the reset vector that will not halt."""
+    path = tmp_path / "looping"
+    path.write_bytes(tiny.waiting())
+    return boot(path)
 
 
 def ask(machine: OwnMachine, line: str) -> str:
@@ -29,15 +38,12 @@ def test_no_breakpoint_is_left_after_a_run(teaching: OwnMachine) -> None:
     assert ask(teaching, "info breakpoints").startswith("No breakpoints")
 
 
-def test_ctrl_c_stops_the_guest_and_raises_keyboardinterrupt(teaching: OwnMachine) -> None:
-    timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
-    with pytest.raises(KeyboardInterrupt):
-        teaching.runner.run_to([NOWHERE], 30)
-    timer.join()
+def test_ctrl_c_stops_the_guest_and_raises_keyboardinterrupt(looping: OwnMachine) -> None:
+    with while_it_runs(looping, lambda: os.kill(os.getpid(), signal.SIGINT)), pytest.raises(KeyboardInterrupt):
+        looping.runner.run_to([NOWHERE], PATIENCE)
 
-    assert not teaching.gdb.running
-    assert ask(teaching, "info breakpoints").startswith("No breakpoints")
+    assert not looping.gdb.running
+    assert ask(looping, "info breakpoints").startswith("No breakpoints")
 
 
 def test_a_breakpoint_set_by_the_user_is_named_if_it_is_hit_first(teaching: OwnMachine) -> None:
@@ -76,12 +82,12 @@ def test_a_killed_gdb_is_a_one_line_error(teaching: OwnMachine) -> None:
         teaching.target.read_phys(0, 16)
 
 
-def test_a_gdb_killed_while_the_guest_runs_ends_the_run(teaching: OwnMachine) -> None:
-    timer = threading.Timer(0.3, os.kill, (teaching.gdb.process.pid, signal.SIGKILL))
-    timer.start()
-    with pytest.raises(NotConnected, match=r"^gdb was killed by SIGKILL$"):
-        teaching.runner.run_to([NOWHERE], 30)
-    timer.join()
+def test_a_gdb_killed_while_the_guest_runs_ends_the_run(looping: OwnMachine) -> None:
+    with (
+        while_it_runs(looping, looping.gdb.process.kill),
+        pytest.raises(NotConnected, match=r"^gdb was killed by SIGKILL$"),
+    ):
+        looping.runner.run_to([NOWHERE], PATIENCE)
 
 
 def test_a_second_boot_uses_the_same_gdb(teaching: OwnMachine) -> None:

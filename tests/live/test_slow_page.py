@@ -16,6 +16,7 @@ from pvhdbg.live.gdb import console
 from pvhdbg.live.qemu.options import QemuOptions
 from pvhdbg.target.base import DIED, ELSEWHERE, HIT, INTERRUPTED, TIMEOUT, TRIPLE_FAULT, ReturnRunner
 from tests import tiny
+from tests.cli import patient
 from tests.image.builder import ENTRY
 
 if TYPE_CHECKING:
@@ -168,7 +169,7 @@ def test_a_guest_that_dies_before_the_return_has_died(machine: Either, tmp_path:
 
 def test_a_guest_that_never_returns_times_out(machine: Either, tmp_path: Path) -> None:
     runner = tiny_runner(machine, tmp_path, tiny.waiting(name=CLEARS_BSS))
-    halt = runner.run_to([_IN_PAGE], 0.5)
+    halt = patient.in_time(lambda seconds: runner.run_to([_IN_PAGE], seconds), lambda halt: halt.rip in tiny.WAITING)
 
     assert TIMEOUT == halt.kind
     assert halt.rip in tiny.WAITING

@@ -25,7 +25,7 @@ from tests.paths import RECORDINGS_DIR
 
 SIZES = ((80, 24), (120, 40), (200, 60))
 BOOT = "linux-6.1-microvm-initrd"
-TIMEOUT = 10.0
+TIMEOUT = 60.0
 KEYS = {
     "F1": "\x1bOP",
     "F2": "\x1bOQ",

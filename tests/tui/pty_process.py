@@ -19,7 +19,7 @@ from tests.cli import shell
 from tests.paths import ROOT
 
 ALTERNATE_SCREEN = b"\x1b[?1049h"
-_PATIENCE = 60.0
+_PATIENCE = 120.0
 # nohup and a shell's `&` let the tests, and so pvhdbg, ignore signals.
 _PREPARE = ("env", "--default-signal=HUP,INT,TERM", "setsid", "--ctty")
 _IGNORE_HUP = ("sh", "-c", 'trap "" HUP; exec "$@"', "sh")

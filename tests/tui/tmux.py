@@ -14,7 +14,7 @@ from typing import IO, cast
 
 from tests.paths import ROOT
 
-TIMEOUT = 30.0
+TIMEOUT = 120.0
 PROMPT = "shell>"
 SHELL = f"PS1='{PROMPT} ' exec bash --norc --noprofile"
 PVHDBG = f"{sys.executable} -m pvhdbg"

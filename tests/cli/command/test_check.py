@@ -102,7 +102,10 @@ def test_a_death_is_exit_status_1_and_its_cause_comes_first() -> None:
 
 
 def test_a_stage_that_times_out_is_a_finding_of_the_outcome(waiting: Path) -> None:
-    done = pvhdbg("check", waiting, "--timeout", "0.5", "--format", "json")
+    done = patient.in_time(
+        lambda seconds: pvhdbg("check", waiting, "--timeout", str(seconds), "--format", "json"),
+        lambda done: done.document["outcome"]["reached"] == "entry",
+    )
 
     assert 1 == done.status
     assert ["PVH910"] == [finding["code"] for finding in done.document["outcome"]["findings"]]

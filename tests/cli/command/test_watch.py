@@ -92,8 +92,14 @@ def test_a_guest_that_powers_the_machine_off_has_not_died(tmp_path: Path) -> Non
 def test_a_guest_that_runs_on_is_watched_until_the_time_is_up(tmp_path: Path) -> None:
     path = tmp_path / "looping.elf"
     path.write_bytes(tiny.nameless())
-    done = pvhdbg("dump", path, "--watch", "0.2", "--format", "json")
-    text = pvhdbg("check", path, "--watch", "0.2")
+    done = patient.in_time(
+        lambda seconds: pvhdbg("dump", path, "--watch", str(seconds), "--format", "json"),
+        lambda done: watched(done)["rip"] == tiny.RETURNS_TO,
+    )
+    text = patient.in_time(
+        lambda seconds: pvhdbg("check", path, "--watch", str(seconds)),
+        lambda done: f"at {tiny.RETURNS_TO:#x};" in done.out,
+    )
 
     assert (0, "time", tiny.RETURNS_TO) == (done.status, watched(done)["ended"], watched(done)["rip"])
     assert (None, [], None) == tuple(watched(done)[key] for key in ("symbol", "serial", "log"))

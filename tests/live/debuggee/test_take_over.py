@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import threading
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
 
@@ -15,6 +14,7 @@ from pvhdbg.cli.launch import launched
 from pvhdbg.cli.options import parse
 from pvhdbg.errors import MachineError
 from pvhdbg.target.base import DIED, HIT, INTERRUPTED, QEMU_SIGNAL, RESET_VECTOR, TIMEOUT, TRIPLE_FAULT
+from tests import tiny
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -99,13 +99,22 @@ def test_a_guest_that_died_before_gdb_took_over_stays_dead_and_can_be_restarted(
         assert "entry" == debuggee.to_stage("entry").stage
 
 
-def test_a_guest_that_timed_out_goes_on_through_gdb() -> None:
-    with at_first_stop("-M", "q35", "--timeout", "0.001") as debuggee:
+@pytest.fixture
+def looping(tmp_path: Path) -> Path:
+    """Return a guest that does not get to `prepare` before FLAG is set."""
+    path = tmp_path / "looping"
+    path.write_bytes(tiny.waiting())
+    return path
+
+
+def test_a_guest_that_timed_out_goes_on_through_gdb(looping: Path) -> None:
+    with at_first_stop(str(looping), "-M", "q35", "--timeout", "0.001") as debuggee:
         assert TIMEOUT == debuggee.to_first_stop().halt.kind
         debuggee.take_over()
         debuggee.timeout = 60
+        debuggee.machine.target.write_phys(tiny.FLAG, b"\1")  # a guest at the reset vector has its memory already
 
-        assert "entry" == debuggee.next_stage().stage
+        assert "prepare" == debuggee.to_stage("prepare").stage
 
 
 def test_a_qemu_killed_before_gdb_took_over_is_a_death_and_can_be_restarted() -> None:
@@ -139,22 +148,25 @@ def test_a_qemu_that_does_not_answer_gdb_is_an_error(monkeypatch: pytest.MonkeyP
             debuggee.take_over()
 
 
-def test_ctrl_c_stops_a_guest_on_its_way_to_the_first_stop() -> None:
-    _, options = parse(["-M", "q35"])
+def test_ctrl_c_stops_a_guest_on_its_way_to_the_first_stop(looping: Path) -> None:
+    _, options = parse([str(looping), "-M", "q35"])
     with launched(options) as debuggee:
+        has_stopped = threading.Event()
 
-        def interrupt_once_it_runs() -> None:
-            while not debuggee.is_running:
-                time.sleep(0)
-            debuggee.interrupt()
+        def interrupt() -> None:
+            while not has_stopped.wait(0.01):  # an interrupt is lost if the guest has just reached its entry
+                if debuggee.is_running:
+                    debuggee.interrupt()
 
-        thread = threading.Thread(target=interrupt_once_it_runs)
+        thread = threading.Thread(target=interrupt)
         thread.start()
         halted = debuggee.to_first_stop()
+        has_stopped.set()
         thread.join()
         debuggee.take_over()
 
         assert INTERRUPTED == halted.halt.kind
-        assert "interrupted on the way to stage entry" == halted.remark
+        assert halted.remark in [f"interrupted on the way to stage {stage}" for stage in ("entry", "prepare")]
         assert halted.capture.rip == debuggee.position().capture.rip
+        debuggee.machine.target.write_phys(tiny.FLAG, b"\1")
         assert "prepare" == debuggee.to_first_stop().stage

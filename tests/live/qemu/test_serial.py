@@ -7,7 +7,7 @@ import pytest
 
 from pvhdbg.live.debuggee.own_machine import OwnMachine
 from pvhdbg.live.qemu.serial import Serial
-from pvhdbg.target.base import TIMEOUT
+from pvhdbg.target import monitor
 
 MIB = 1 << 20
 
@@ -29,7 +29,7 @@ def pair() -> Iterator[tuple[FileIO, Serial]]:
 
 
 def test_serial_output_can_be_read_after_qemu_has_ended(teaching: OwnMachine) -> None:
-    teaching.runner.run_to([0x10], 0.5)
+    teaching.runner.run_to([0x10], 60)  # it ends when the guest has halted
     assert teaching.qemu is not None
     teaching.close()
 
@@ -40,7 +40,7 @@ def test_nothing_is_lost_while_pvhdbg_does_not_get_to_read(teaching: OwnMachine)
     assert teaching.qemu is not None
     serial = teaching.qemu.serial
     with serial._lock:
-        assert teaching.runner.run_to([0x10], 2).kind == TIMEOUT
+        assert teaching.runner.run_to([0x10], 60).message == monitor.HALTED
 
     assert len(serial.complete()) > 500
     assert serial.text().endswith(b"halting\r\n")
