@@ -357,11 +357,11 @@ def test_the_cause_of_death_of_a_64_bit_kernel_on_a_32_bit_cpu_is_the_missing_lo
 
 
 UNCHANGED = [
-    (kernel, machine, words)
-    for kernel in ("teaching", "6.1", "6.12")
-    for machine in ("microvm", "pc", "q35")
-    for words in ("", "-i INITRD")
+    (kernel, machine, ("", "-i INITRD")[(i + j) % 2])
+    for i, kernel in enumerate(("teaching", "6.1", "6.12"))
+    for j, machine in enumerate(("microvm", "pc", "q35"))
 ]
+"""Every second one has an initrd: each kernel and each machine boots with and without it."""
 
 
 @pytest.mark.parametrize(("kernel", "machine", "words"), UNCHANGED)

@@ -204,7 +204,8 @@ def test_a_machine_at_any_stage_can_be_asked_and_its_recording_has_the_answers(t
     assert "who: not in this recording" in other.err
 
 
-@pytest.mark.parametrize("name", ["teaching", "6.1", "6.12", "6.1-686"])
+# 6.1 and 6.12 have the same source of both functions: each is asked about one of the two structures.
+@pytest.mark.parametrize("name", ["teaching", "6.12", "6.1-686"])
 def test_the_kernels_copy_of_boot_params_comes_from_pvh_bootparams(
     name: str, initrd: Path, find_vmlinux: Callable[[str], Path]
 ) -> None:
@@ -218,7 +219,7 @@ def test_the_kernels_copy_of_boot_params_comes_from_pvh_bootparams(
     assert {"register"} == confidences
 
 
-@pytest.mark.parametrize("name", ["6.1", "6.12", "6.1-686"])
+@pytest.mark.parametrize("name", ["6.1", "6.1-686"])
 def test_the_e820_table_was_filled_from_the_copy_and_then_sorted(
     name: str, initrd: Path, find_vmlinux: Callable[[str], Path]
 ) -> None:
