@@ -48,7 +48,7 @@ def _next(screen: Screen) -> Line:
         return []
     label = (classes.PANE_TITLE, f" {'died at' if _is_death(screen) else 'next'}".ljust(_LABEL_WIDTH))
     if here is None or here.rip != capture.rip:
-        return [(label[0], label[1].rstrip())]
+        return [label, (classes.CODE_NOTE, _where(screen, capture))]
     from pvhdbg.views.explain import instructions  # not before the first picture, which has no instruction
 
     known = instructions.of_text(here.text)
@@ -58,6 +58,12 @@ def _next(screen: Screen) -> Line:
     for access in here.accesses:
         line += [("", "   "), *_access(access)]
     return line
+
+
+def _where(screen: Screen, capture: Capture) -> str:
+    """Return where an instruction is that is not known, or has not been read yet."""
+    symbol = screen.run.symbol if screen.past is None and screen.run.rip == capture.rip else None
+    return "" if capture.rip is None else " ".join(filter(None, (text.address(capture.rip), clean(symbol or ""))))
 
 
 _JUMPS = {True: "and here it jumps", False: "and here it does not jump"}

@@ -10,7 +10,7 @@ from pvhdbg.boot.record import compare
 from pvhdbg.boot.record.document import HALTED, PANICKED
 from pvhdbg.tui.events import events
 from pvhdbg.tui.events.news import mark_read, news, show_new, with_new_lines
-from pvhdbg.tui.screen import changes, ending, findings, scrollback, state
+from pvhdbg.tui.screen import changes, code_at, ending, findings, scrollback, state
 from pvhdbg.tui.screen.by_id import ById
 from pvhdbg.tui.screen.state import Log, MemoryRequest, Run, Screen
 from pvhdbg.tui.views import serial, table
@@ -144,8 +144,15 @@ def _guest_stopped(screen: Screen, event: events.GuestStopped) -> Screen:
     )
     if event.run == screen.run:
         return _reread_bytes(compare_and_check(stopped._replace(sought=None)))
+    code = code_at.until_read(screen, event.now, event.run.where)
     stopped = stopped._replace(
-        past=None, arrival=event.now, before=_stop_before(screen, stopped), next=None, detail_top=0, only_changes=False
+        code=code,
+        past=None,
+        arrival=event.now,
+        before=_stop_before(screen, stopped),
+        next=None,
+        detail_top=0,
+        only_changes=False,
     )
     stopped = compare_and_check(_with_end(screen, _with_death(screen, _at_start_rows(stopped))))
     stopped = at_same_row(screen, stopped)

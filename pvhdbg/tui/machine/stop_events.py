@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from pvhdbg.boot.record.document import Document
+    from pvhdbg.live.debuggee.code import Code
     from pvhdbg.live.debuggee.debuggee import Debuggee, Position
     from pvhdbg.live.qemu.serial import Serial
     from pvhdbg.tui.screen.state import StageMark
@@ -39,17 +40,23 @@ def after_stop(debuggee: Debuggee, position: Position) -> Iterator[events.Event]
     codes = {**debuggee.code_at_passed_stages(), **({position.stage: here} if position.stage else {})}
     debuggee.session.codes.update({stage: rows for stage, code in codes.items() if (rows := as_rows(code))})
     yield events.CodeRead(here, codes)
-    yield next_instructions(debuggee, position)
+    yield next_instructions(debuggee, position, here)
     yield events.LogRead(log_reader.read(debuggee, position.capture), position.stage)
 
 
-def next_instructions(debuggee: Debuggee, position: Position) -> events.NextRead:
-    """Read what the next instruction accesses. Of past stages, only the capture knows it."""
-    from pvhdbg.live.instructions.next_instruction import at_stop
+def next_instructions(debuggee: Debuggee, position: Position, code: Code) -> events.NextRead:
+    """Read what the next instruction accesses. Of past stages, only the capture knows it.
+
+    The capture may lack the page tables that lead to `code`, such as those of Xen.
+    """
+    from pvhdbg.live.instructions.next_instruction import at_stop, of_bytes
 
     target, image = debuggee.journey.target, debuggee.image
     past = {capture.stage: at_stop(capture, image) for capture in debuggee.journey.history}
-    return events.NextRead(at_stop(position.capture, image, target), position.stage, past)
+    here = at_stop(position.capture, image, target)
+    if here is None and (raw := next((line.raw for line in code.lines if line.current and line.raw), b"")):
+        here = of_bytes(raw, position.capture, image, target)
+    return events.NextRead(here, position.stage, past)
 
 
 def recorded_instructions(document: Document) -> events.NextRead:

@@ -33,6 +33,13 @@ def test_the_next_instruction_is_explained_with_what_it_reads() -> None:
     assert f" next    lgdtl 0x1002018   {words}" == strip(here())[0]
 
 
+@pytest.mark.parametrize(("kind", "label"), [(state.STOPPED, "next"), (state.DEAD, "died at")])
+def test_an_instruction_that_is_not_known_yet_is_named_by_its_place(kind: str, label: str) -> None:
+    screen = screens.at("prepare", run=Run(kind, rip=RIP, symbol="xen_prepare_pvh"))
+
+    assert f" {label.ljust(7)} {RIP:#x} xen_prepare_pvh" == strip(screen)[0]
+
+
 PUSH = Access(0xFF8, 8, is_read=False, is_written=True, data=bytes([7] + [0] * 7))
 STOS = Access(0x10, 4096, is_read=False, is_written=True, data=bytes(16))
 INC = Access(0x10, 4, is_read=True, is_written=True, why="not mapped")
@@ -69,8 +76,8 @@ def test_the_strip_is_about_the_displayed_stop_and_never_about_another_one() -> 
     dead = here()._replace(run=Run(state.DEAD, how="triple-fault", rip=RIP))
     stale = here()._replace(next=LGDT._replace(rip=RIP + 1))
 
-    assert [" next", " changed the first stop"] == strip(past)
-    assert " next" == strip(stale)[0]
+    assert [" next    0x1000850", " changed the first stop"] == strip(past)
+    assert f" next    {RIP:#x} xen_prepare_pvh" == strip(stale)[0]
     assert strip(dead)[0].startswith(" died at lgdtl")
     assert "class:old" in screens.styles(here()._replace(run=Run(state.RUNNING)), SIZE)
 

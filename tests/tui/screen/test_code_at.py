@@ -9,7 +9,7 @@ from pvhdbg.tui.draw.layout import Size
 from pvhdbg.tui.events import events
 from pvhdbg.tui.events.update import show_stage, update
 from pvhdbg.tui.screen import state
-from pvhdbg.tui.screen.state import Screen
+from pvhdbg.tui.screen.state import Run, Screen
 from tests.tui.apps import recorded
 from tests.tui.screens import at, text
 
@@ -106,3 +106,42 @@ def test_a_restart_forgets_the_code_of_the_previous_machine() -> None:
     screen = at("bootparams")._replace(code_by_stage={"prepare": HERE})
 
     assert {} == update(screen, events.MachineStarted(state.Title("", ""), None, (), True)).code_by_stage
+
+
+PREPARE = 0xFFFFFFFF8305A1FF
+AT_ENTRY = Code(
+    "head.S:74, with its 32-bit instructions",
+    (
+        CodeLine("pvh_start_xen:", None, 73, current=True, path="head.S"),
+        CodeLine("cld", 0x1000850, None, current=True, raw=b"\xfc", source="head.S:74"),
+        CodeLine("call", None, 80, path="head.S"),
+        CodeLine("call *%rax", PREPARE, None, raw=b"\xff\xd0", source="head.S:80"),
+    ),
+)
+
+
+def arrived(before: Screen, mode: str | None = None) -> Code:
+    """Return the code that is shown when the guest has arrived at prepare, before its code is read."""
+    now = at("prepare").now
+    assert before.now is not None
+    assert now is not None
+    shown = before._replace(now=before.now._replace(cpu_mode=mode or now.cpu_mode))
+    run = Run(state.STOPPED, "prepare", rip=now.rip)
+    return update(shown, events.GuestStopped(run, now, (*before.history, now), before.stages, None, 0)).code
+
+
+def test_until_code_is_read_rip_is_not_shown_at_the_place_of_the_stop_before() -> None:
+    inside = arrived(at("entry", "code", code=AT_ENTRY))
+
+    assert "head.S:80, with its 32-bit instructions" == inside.title
+    assert ["call", "call *%rax"] == [line.text for line in inside.lines if line.current]
+    assert Code() == arrived(at("entry", "code", code=HERE))
+    assert Code() == arrived(at("entry", "code", code=AT_ENTRY), "protected32")
+
+
+def test_until_code_is_read_what_was_read_at_this_stage_before_is_shown() -> None:
+    known = Code("read before", (CodeLine("nop", PREPARE, None, current=True),))
+    other = Code("another", (CodeLine("nop", 0x1000, None, current=True),))
+
+    assert known == arrived(at("entry", "code", code=HERE, code_by_stage={"prepare": known}))
+    assert Code() == arrived(at("entry", "code", code=HERE, code_by_stage={"prepare": other}))
