@@ -61,22 +61,23 @@ def compare_and_check(screen: Screen) -> Screen:
 
     The capture is compared with the previous stage and, at the current stop, also with `Screen.arrival`.
     """
-    capture = screen.capture
     arrival = screen.arrival if screen.past is None else None
-    old_values: dict[str, object] = {}
-    for earlier in (changes.stage_before(screen), arrival):
-        if capture is not None and earlier is not None and earlier is not capture:
-            old_values |= _values_before(ById(earlier), ById(capture))
+    earlier = (ById(changes.stage_before(screen)), ById(arrival))
     return screen._replace(
-        old_values=old_values,
+        old_values=_old_values(earlier, ById(screen.capture)),
         findings=findings.current_findings(screen),
         boot_findings=findings.boot_findings(screen),
     )
 
 
-@lru_cache(8)
-def _values_before(before: ById[Capture], after: ById[Capture]) -> Mapping[str, object]:
-    return compare.values_before(before.value, after.value)
+@lru_cache(16)
+def _old_values(earlier: tuple[ById[Capture | None], ...], shown: ById[Capture | None]) -> Mapping[str, object]:
+    """Return what a capture changed since earlier ones: for the same captures the same object, so panes are kept."""
+    values: dict[str, object] = {}
+    for before in earlier:
+        if shown.value is not None and before.value is not None and before.value is not shown.value:
+            values |= compare.values_before(before.value, shown.value)
+    return values
 
 
 def _machine_started(screen: Screen, event: events.MachineStarted) -> Screen:

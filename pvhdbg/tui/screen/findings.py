@@ -30,15 +30,21 @@ def boot_findings(screen: Screen) -> tuple[BootFinding, ...]:
     """
     if screen.capture is None:
         return ()
-    captures, collected = _up_to(screen, screen.capture), dict[tuple[str, str], BootFinding]()
-    for capture in captures:
-        is_shown = capture is screen.capture
-        for finding in _of(screen, capture):
+    return _collected(tuple((capture.stage, ById(_of(screen, capture))) for capture in _up_to(screen, screen.capture)))
+
+
+@lru_cache(16)
+def _collected(by_capture: tuple[tuple[str, ById[tuple[Finding, ...]]], ...]) -> tuple[BootFinding, ...]:
+    """Collect the findings of captures, of which the last is displayed."""
+    collected = dict[tuple[str, str], BootFinding]()
+    for index, (stage, findings) in enumerate(by_capture):
+        is_shown = index == len(by_capture) - 1
+        for finding in findings.value:
             earlier = collected.pop((finding.code, finding.message), None)
-            at_stages = dict.fromkeys((*(earlier.stages if earlier else ()), capture.stage))
-            is_new = earlier is None and is_shown and capture is not captures[0]
+            at_stages = dict.fromkeys((*(earlier.stages if earlier else ()), stage))
+            is_new = earlier is None and is_shown and index > 0
             collected[finding.code, finding.message] = BootFinding(finding, tuple(at_stages), is_shown, is_new)
-    order = [capture.stage for capture in reversed(captures)]
+    order = [stage for stage, _ in reversed(by_capture)]
     return tuple(sorted(collected.values(), key=lambda entry: order.index(entry.stages[-1])))
 
 
