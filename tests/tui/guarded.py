@@ -27,4 +27,10 @@ def _guarded(hidden: frozenset[str]) -> type[Screen]:
 
         return property(read)
 
-    return type("Guarded", (Screen,), {"hidden": hidden, **{field: refuse(field) for field in hidden}})
+    def replace(screen: Screen, **changes: object) -> Screen:
+        """Replace fields, which can be read then."""
+        values = (changes.get(field, value) for field, value in zip(Screen._fields, screen, strict=True))
+        return tuple.__new__(_guarded(hidden.difference(changes)), values)
+
+    refused = {field: refuse(field) for field in hidden}
+    return type("Guarded", (Screen,), {"_replace": replace, "hidden": hidden, **refused})

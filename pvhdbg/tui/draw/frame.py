@@ -14,9 +14,15 @@ from pvhdbg.tui.screen.kept import SELECTION, TYPED, kept
 from pvhdbg.tui.views import shown, table
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import TypeVar
+
     from pvhdbg.tui.draw.layout import Layout
     from pvhdbg.tui.lines.line import Line
-    from pvhdbg.tui.screen.state import Popup, Screen
+    from pvhdbg.tui.screen.state import Popup, Screen, ViewPosition
+    from pvhdbg.tui.views.view import View
+
+    T = TypeVar("T")
 
 __all__ = [
     "card_size",
@@ -132,12 +138,10 @@ def _views(screen: Screen, plan: Layout) -> list[Line]:
         return []
     drawn = panes.view(screen, plan.inner, plan.chosen, is_chosen=True)
     for under in plan.under:
-        other = screen._replace(view=under.view.name, focus=state.PROMPT)
-        drawn += [boxes.over(screen, plan, under.view), *panes.view(other, plan.inner, under.lines)]
+        drawn += [boxes.over(screen, plan, under.view), *_companion(screen, under.view, plan.inner, under.lines)]
     edge = (boxes.style(screen), boxes.box(screen).down)
     for pane in plan.beside:
-        other = screen._replace(view=pane.view.name, focus=state.PROMPT, columns=pane.width)
-        pairs = zip(drawn, panes.view(other, pane.width, plan.view), strict=True)
+        pairs = zip(drawn, _companion(screen, pane.view, pane.width, plan.view), strict=True)
         drawn = [[*left, edge, *right] for left, right in pairs]
     if plan.card_width:
         from pvhdbg.tui.draw.tour import card
@@ -145,6 +149,25 @@ def _views(screen: Screen, plan: Layout) -> list[Line]:
         pairs = zip(drawn, card.visible(screen, plan.view, plan.card_width), strict=True)
         drawn = [[*left, edge, *right] for left, right in pairs]
     return [boxes.sides(screen, line) for line in drawn]
+
+
+def _companion(screen: Screen, view: View, width: int, lines: int) -> list[Line]:
+    """Draw a view beside or under the chosen one."""
+    name = view.name
+    positions, tops = _only(screen.positions, name), _only(screen.text_tops, name)
+    return _kept_companion(screen, view, positions, tops, width, lines)
+
+
+def _only(values: Mapping[str, T], name: str) -> dict[str, T]:
+    return {name: values[name]} if name in values else {}
+
+
+@kept(*SELECTION, *TYPED, "output_top", "view", "focus")
+def _kept_companion(
+    screen: Screen, view: View, positions: dict[str, ViewPosition], tops: dict[str, int], width: int, lines: int
+) -> list[Line]:
+    other = screen._replace(view=view.name, focus=state.PROMPT, columns=width, positions=positions, text_tops=tops)
+    return panes.view(other, width, lines)
 
 
 @kept(*SELECTION, *TYPED, "output_top")

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     Result = TypeVar("Result")
     Draw = Callable[Concatenate[Screen, Parameters], Result]
 
-_KEPT = 4
-"""How many results of each function are kept: of the stages or panes between which the user changes."""
+_KEPT = 8
+"""How many results of each function are kept: of the panes of a frame, and of stages between which the user changes."""
 
 SELECTION = ("positions", "text_tops", "detail_top", "trail", "search_text", "columns")
 """The fields that keys change which select a row of the view, or scroll."""
