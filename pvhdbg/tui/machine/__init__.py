@@ -4,6 +4,7 @@ machine_thread  the thread itself: starts the machine and serves the worker
 worker          runs requests one by one, and emits events
 first_stop      the run to the first stop
 requests        the queue of requests
+typed_line      run a line that the user typed
 event_queue     holds the events until the screen exists
 idle_time       how long to wait before a snapshot is taken
 memory_view     reads the memory that the bytes view shows

@@ -14,6 +14,7 @@ from pvhdbg.tui.events import events
 from pvhdbg.tui.machine import first_stop, stage_marks, stop_events
 from pvhdbg.tui.machine.idle_time import IdleTime
 from pvhdbg.tui.machine.requests import INTERNAL, LINE, STEP, Requests
+from pvhdbg.tui.machine.typed_line import TypedLine
 from pvhdbg.tui.screen import state
 from pvhdbg.tui.screen.state import Bytes, Title
 
@@ -51,6 +52,7 @@ class Worker:
         self._qemu: Qemu | None = None
         self._times_back = 0
         self._idle_time = IdleTime(emit)
+        self._typed_line = TypedLine(self._requests.close, self.boot_to, self._run_on, self._read_line, self._print)
         self._stop_requested = self._is_lost = self._runs_on = False
 
     def close(self) -> None:
@@ -198,18 +200,31 @@ class Worker:
 
     def back(self) -> None:
         """Go back to the last captured stage before here."""
-        self._leave_here()
-        self.submit("F8", lambda debuggee: debuggee.back(None))
+        self._go_back("F8", lambda debuggee: debuggee.back(None))
 
     def step_back(self) -> None:
         """Go back by one instruction."""
-        self._leave_here()
-        self.submit("F7", lambda debuggee: debuggee.step_back())
+        self._go_back("F7", lambda debuggee: debuggee.step_back())
 
-    def _leave_here(self) -> None:
-        """Interrupt the guest if it was resumed to run on, because it may run forever, and a request would wait."""
-        if self._runs_on and self._debuggee is not None and self._debuggee.is_running:
-            self.interrupt()
+    def _go_back(self, key: str, step: Callable[[Debuggee], Position]) -> None:
+        """Go back. A guest that runs on is interrupted; if there is no way back, it runs on again."""
+        ran_on = self._leave_here()
+        self.submit(key, lambda debuggee: self._back_or_on(debuggee, step) if ran_on else step(debuggee))
+
+    def _back_or_on(self, debuggee: Debuggee, step: Callable[[Debuggee], Position]) -> Position:
+        try:
+            return step(debuggee)
+        except UserError as error:  # refused before anything was done
+            self._emit(events.Message(f"{error}; the guest runs on", error.hint))
+            return self._run_on(lambda: debuggee.resume("continue"))
+
+    def _leave_here(self) -> bool:
+        """Interrupt the guest if it was resumed to run on, because it may run forever, and a request would wait.
+
+        Return whether it was.
+        """
+        runs_on = self._runs_on and self._debuggee is not None and self._debuggee.is_running
+        return runs_on and self.interrupt()
 
     def _run_on(self, step: Callable[[], Position]) -> Position:
         """Run a step that may let the guest run forever."""
@@ -286,38 +301,7 @@ class Worker:
         line = self._requests.take_line()
         if line is not None:
             self._emit(events.GdbOutput(f"(gdb) {line}\n"))
-            self._run_and_show(lambda: self._run_line(self._ready_debuggee, line))
-
-    def _run_line(self, debuggee: Debuggee, line: str) -> Position:
-        from pvhdbg import commands
-        from pvhdbg.live.gdb import console
-
-        kind = console.classify(line)
-        if kind == console.QUIT:
-            self._requests.close()
-        elif kind in (console.RESTART, console.TO_ENTRY):
-            return self.boot_to(debuggee, "entry" if kind == console.TO_ENTRY else None)
-        elif kind == console.KILL:
-            debuggee.kill()
-        elif kind == console.STEP_BACK and debuggee.is_own_machine:
-            return debuggee.step_back(by_repetition=True)  # as gdb's stepi counts
-        elif kind == console.CONTINUE_BACK and debuggee.is_own_machine:
-            return debuggee.continue_back()
-        elif (command := console.pvh_command(line, commands.COMMANDS)) is not None:
-            self._run_pvh_command(debuggee, command)
-        else:
-            return self._run_on(lambda: debuggee.console(line, self._read_line))
-        return debuggee.position()
-
-    def _run_pvh_command(self, debuggee: Debuggee, command: str) -> None:
-        """Run a pvhdbg command here instead of in gdb's Python, because only this process has all captures."""
-        from pvhdbg import commands
-
-        try:
-            self._print(f"{commands.run(debuggee.session, command)}\n")
-        except PvhdbgError as error:
-            error.hint = commands.prefixed(error.hint)
-            raise
+            self._run_and_show(lambda: self._typed_line.run(self._ready_debuggee, line))
 
     def _read_line(self) -> str | None:
         """Return the next line of a multi-line command, or None once the user has canceled the command.

@@ -1,0 +1,50 @@
+"""The worker without a machine: what it does when a step back is refused."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import pytest
+
+from pvhdbg.errors import GuestError, UserError
+from pvhdbg.tui.events.events import Message
+from pvhdbg.tui.machine.worker import Worker
+from pvhdbg.tui.screen.state import Title
+
+if TYPE_CHECKING:
+    from pvhdbg.tui.events.events import Event
+
+
+class Running:
+    """Stands for a Debuggee that runs on."""
+
+    def __init__(self) -> None:
+        self.resumed: list[str] = []
+
+    def resume(self, verb: str) -> str:
+        self.resumed.append(verb)
+        return "stopped again"
+
+
+def test_a_guest_that_ran_on_runs_on_if_going_back_is_refused() -> None:
+    events: list[Event] = []
+    worker, debuggee = Worker(Title("kernel", "microvm"), events.append), Running()
+
+    def refuse(_debuggee: object) -> NoReturn:
+        raise UserError("can't go back: interrupts are enabled", "press F8")
+
+    stopped: Any = worker._back_or_on(debuggee, refuse)  # type: ignore[arg-type]
+
+    assert ("stopped again", ["continue"]) == (stopped, debuggee.resumed)
+    assert [Message("can't go back: interrupts are enabled; the guest runs on", "press F8")] == [event for event in events if isinstance(event, Message)]
+
+
+def test_a_guest_that_was_moved_stays_where_it_is() -> None:
+    worker, debuggee = Worker(Title("kernel", "microvm"), lambda _event: None), Running()
+
+    def fail(_debuggee: object) -> NoReturn:
+        raise GuestError("the guest did not execute the same instructions again")
+
+    with pytest.raises(GuestError):
+        worker._back_or_on(debuggee, fail)  # type: ignore[arg-type]
+    assert [] == debuggee.resumed
