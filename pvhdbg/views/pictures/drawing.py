@@ -16,7 +16,8 @@ LINE = 17
 """The height of a line of text, in the SVG's units."""
 CHARACTER = 7.3
 """The width of a character: 12 px of a monospaced font have 7.2 px or a little more."""
-MARGIN = 14
+MARGIN, GAP = 14, 54
+"""The space around the sheet, and between two columns of boxes, in which an arrow goes up to its lane or down."""
 
 
 class Drawing:
@@ -58,11 +59,17 @@ class Drawing:
     def dot(self, x: float, y: float, kind: str) -> None:
         self._shapes.append(element("circle", cx=x, cy=y, r=6, class_=kind))
 
-    def arrow(self, start: tuple[float, float], end: tuple[float, float]) -> None:
-        """Draw a curve from left to right, which ends in an arrowhead."""
+    def arrow(self, start: tuple[float, float], end: tuple[float, float], lane: float | None = None) -> None:
+        """Draw a curve from left to right, which ends in an arrowhead. With `lane`, it is at that height in between."""
         (x, y), (to_x, to_y) = start, end
         bend = max((to_x - x) / 2, 16)
-        path = f"M{x:.6g},{y:.6g} C{x + bend:.6g},{y:.6g} {to_x - bend:.6g},{to_y:.6g} {to_x:.6g},{to_y:.6g}"
+        path = f"M{x:.6g},{y:.6g} "
+        if lane is None:
+            path += f"C{x + bend:.6g},{y:.6g} {to_x - bend:.6g},{to_y:.6g} {to_x:.6g},{to_y:.6g}"
+        else:
+            up, down = x + GAP / 2, to_x - GAP / 2
+            path += f"C{up:.6g},{y:.6g} {x:.6g},{lane:.6g} {up:.6g},{lane:.6g} L{down:.6g},{lane:.6g} "
+            path += f"C{to_x:.6g},{lane:.6g} {down:.6g},{to_y:.6g} {to_x:.6g},{to_y:.6g}"
         self._shapes.append(element("path", d=path, class_="arrow", marker_end=f"url(#{self.name}-tip)"))
         self._has_arrows = True
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pvhdbg.named_tuple import NamedTuple
-from pvhdbg.views.pictures.drawing import CHARACTER, LINE, MARGIN, Drawing
+from pvhdbg.views.pictures.drawing import CHARACTER, GAP, LINE, MARGIN, Drawing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_BETWEEN_COLUMNS, _BETWEEN_BOXES = 54, 18
+_BETWEEN_BOXES, _LANE = 18, 8
 _INSIDE = 9
 """The space between the edge of a box and its text."""
 
@@ -62,8 +62,12 @@ def _arrow_text(line: Line, titles: dict[str, str]) -> str:
 
 
 def draw(boxes: Sequence[Box], name: str, title: str) -> Drawing:
-    """Draw the boxes in columns, in their order from the top, and an arrow for each line that leads to a box."""
-    places = {place.box.key: place for place in _arrange(boxes)}
+    """Draw the boxes in columns, in their order from the top, and an arrow for each line that leads to a box.
+
+    An arrow past other columns has a lane above all boxes.
+    """
+    lanes = _lanes(boxes)
+    places = {place.box.key: place for place in _arrange(boxes, len(lanes))}
     width = max((place.x + place.width for place in places.values()), default=0.0) + MARGIN
     described = "; ".join(box.title for box in boxes)
     drawing = Drawing(name, title, described, max(width, len(title) * CHARACTER + 2 * MARGIN))
@@ -73,20 +77,33 @@ def draw(boxes: Sequence[Box], name: str, title: str) -> Drawing:
     for place in places.values():
         for at, line in enumerate(place.box.lines):
             if line.leads_to in places:
-                _draw_arrow(drawing, place, at, places[line.leads_to])
+                _draw_arrow(drawing, place, at, places[line.leads_to], lanes.get((place.box.key, at)))
     return drawing
 
 
-def _arrange(boxes: Sequence[Box]) -> list[_Place]:
+def _lanes(boxes: Sequence[Box]) -> dict[tuple[str, int], float]:
+    """Return the height of the lane of each arrow that goes past a column, by its box and the number of its line."""
+    columns = sorted({box.column for box in boxes})
+    number = {box.key: columns.index(box.column) for box in boxes}
+    past = [
+        (box.key, at)
+        for box in boxes
+        for at, line in enumerate(box.lines)
+        if line.leads_to in number and number[line.leads_to] > number[box.key] + 1
+    ]
+    return {arrow: MARGIN + LINE + 5.0 + index * _LANE for index, arrow in enumerate(past)}
+
+
+def _arrange(boxes: Sequence[Box], lanes: int) -> list[_Place]:
     columns = sorted({box.column for box in boxes})
     places, x = [], float(MARGIN)
     for column in columns:
         in_column = [box for box in boxes if box.column == column]
-        width, y = max(box.width for box in in_column), float(MARGIN + 2 * LINE)
+        width, y = max(box.width for box in in_column), float(MARGIN + 2 * LINE + lanes * _LANE)
         for box in in_column:
             places.append(_Place(box, x, y, width))
             y += box.height + _BETWEEN_BOXES
-        x += width + _BETWEEN_COLUMNS
+        x += width + GAP
     return places
 
 
@@ -99,7 +116,7 @@ def _draw_box(drawing: Drawing, place: _Place) -> None:
     drawing.lines(x + _INSIDE, y + 2 * LINE, [line.words for line in box.lines], "bad" if box.is_missing else "")
 
 
-def _draw_arrow(drawing: Drawing, place: _Place, at: int, target: _Place) -> None:
+def _draw_arrow(drawing: Drawing, place: _Place, at: int, target: _Place, lane: float | None) -> None:
     """Draw an arrow from the right edge of a line to the title of another box, or down to a box in the same column."""
     start = place.x + place.width, place.y + (at + 2) * LINE - 4
-    drawing.arrow(start, (target.x, target.y + LINE / 2 + 1))
+    drawing.arrow(start, (target.x, target.y + LINE / 2 + 1), lane)

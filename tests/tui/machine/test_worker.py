@@ -36,7 +36,9 @@ def test_a_guest_that_ran_on_runs_on_if_going_back_is_refused() -> None:
     stopped: Any = worker._back_or_on(debuggee, refuse)  # type: ignore[arg-type]
 
     assert ("stopped again", ["continue"]) == (stopped, debuggee.resumed)
-    assert [Message("can't go back: interrupts are enabled; the guest runs on", "press F8")] == [event for event in events if isinstance(event, Message)]
+    messages = [event for event in events if isinstance(event, Message)]
+
+    assert [Message("can't go back: interrupts are enabled; the guest runs on", "press F8")] == messages
 
 
 def test_a_guest_that_was_moved_stays_where_it_is() -> None:

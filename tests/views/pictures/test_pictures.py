@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,12 +10,13 @@ import pytest
 from pvhdbg.boot.record.document import DONE, Document, MachineFacts, Outcome
 from pvhdbg.boot.record.replay import load
 from pvhdbg.boot.who.answer import Answer, Code, Writer
-from pvhdbg.views.pictures import segments, writers
+from pvhdbg.views.pictures import graph, segments, writers
+from pvhdbg.views.pictures.graph import Box, Line
 from pvhdbg.views.pictures.markup import to_svg
 from pvhdbg.views.pictures.table import PICTURES
 from tests.paths import RECORDINGS, ROOT
 from tests.views.hostile import hostile
-from tests.views.pictures.sheets import elements, overlapping
+from tests.views.pictures.sheets import boxes, elements, overlapping
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -96,3 +98,16 @@ def test_fields_lead_through_the_functions_that_copy_them() -> None:
 
 def test_a_recording_without_who_says_how_to_get_it() -> None:
     assert "  record with: pvhdbg who --all --format json" in writers.as_text(load(GUEST))
+
+
+def test_an_arrow_past_other_columns_goes_above_their_boxes() -> None:
+    lines = [Line("a", "far"), Line("b", "next"), Line("c", "far")]
+    middle = [Box("next", "next", (Line("x"),) * 9, 1), Box("under", "under", (Line("y"),) * 9, 1)]
+    drawing = graph.draw([Box("first", "first", tuple(lines), 0), *middle, Box("far", "far", (), 2)], "who", "title")
+    paths = [node.getAttribute("d") for node in elements(drawing, "path") if node.getAttribute("class") == "arrow"]
+    lanes = [float(match[1]) for path in paths for match in re.finditer(r" L[0-9.]+,([0-9.]+)", path)]
+    top = min(box.y for box in boxes(drawing, "box"))
+
+    assert (3, 2, 2) == (len(paths), len(lanes), len({*lanes}))
+    assert max(lanes) < top
+    assert [] == overlapping(drawing)
