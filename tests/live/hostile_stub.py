@@ -42,6 +42,7 @@ class HostileStub:
         self._ended = threading.Event()
         self._random = random.Random(answers)
         self._listener = socket.socket(socket.AF_UNIX)
+        self._path = path
         self._listener.bind(str(path))
         self._listener.listen(1)
         self._thread = threading.Thread(target=self._serve)
@@ -53,6 +54,7 @@ class HostileStub:
             self._listener.shutdown(socket.SHUT_RDWR)
         self._thread.join()
         self._listener.close()
+        self._path.unlink()
 
     def _serve(self) -> None:
         if self._mode == "no-accept":

@@ -8,7 +8,10 @@ import threading
 from stat import S_IMODE
 from typing import TYPE_CHECKING
 
+import pytest
+
 from pvhdbg.live.debuggee.stub_machine import StubMachine
+from pvhdbg.live.qemu import events
 from pvhdbg.target.monitor import POWERED_OFF
 from tests import tiny
 from tests.image.builder import ENTRY
@@ -28,7 +31,10 @@ def test_only_the_user_can_connect_to_the_sockets(teaching: OwnMachine) -> None:
     assert 0o700 == S_IMODE(folder.stat().st_mode)
 
 
-def test_why_a_guest_ended_is_known_although_qemu_was_slow_when_pvhdbg_asked_for_it(tmp_path: Path) -> None:
+def test_why_a_guest_ended_is_known_although_qemu_was_slow_when_pvhdbg_asked_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "_PATIENCE", 60.0)
     path = tmp_path / "off.elf"
     path.write_bytes(tiny.nameless(powers_off=True))
     with StubMachine() as stub_machine:
