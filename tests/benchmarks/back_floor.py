@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 RIP = 16
 CMD_LINE_PTR = 0x228
 LAST = 8
-DRIVE, JOB = "snapshots", "job"
-PREPARE, BOOTPARAMS = "prepare", "bootparams"
+DRIVE, JOB, TAG = "snapshots", "job", "prepare"
 
 
 class Qmp:
@@ -43,7 +42,7 @@ class Qmp:
         return next(message["return"] for message in self._messages() if "return" in message)
 
     def job(self, command: str, **arguments: object) -> None:
-        self._send(command, {"job-id": JOB, **arguments})
+        self._send(command, {"job-id": JOB, "tag": TAG, **arguments})
         statuses = (message.get("data", {}).get("status") for message in self._messages())
         while next(statuses) != "concluded":
             pass
@@ -64,20 +63,19 @@ class Qmp:
 
 
 class BackFloor:
-    """A guest with snapshots at `prepare` and at `bootparams`."""
+    """A guest with a snapshot at `prepare`."""
 
     def __init__(self, stub: Stub, qmp: Qmp, vmlinux: Path) -> None:
         self._stub, self._qmp = stub, qmp
         with vmlinux.open("rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as elf:
             self._entry = entry_of(elf)
-            names = (b"xen_prepare_pvh", b"start_kernel", b"boot_params")
-            self._prepare, self._start_kernel, self._boot_params = addresses_of(elf, *names)
+            names = (b"xen_prepare_pvh", b"start_kernel", b"pvh_bootparams")
+            self._prepare, self._start_kernel, self._bootparams = addresses_of(elf, *names)
         drives = qmp.execute("query-block")
         self._node = next(drive["inserted"]["node-name"] for drive in drives if drive["device"] == DRIVE)
         self._returns_to = self._to_prepare()
-        self._take_snapshot(PREPARE)
+        qmp.job("snapshot-save", vmstate=self._node, devices=[self._node])
         self._before, self._steps = self._last_steps()
-        self._take_snapshot(BOOTPARAMS)
 
     def _to_prepare(self) -> int:
         """Run to `prepare`. Return where xen_prepare_pvh returns to."""
@@ -102,11 +100,8 @@ class BackFloor:
     def _rip(self) -> int:
         return int(struct.unpack_from("<Q", bytes.fromhex(self._stub.ask("g").decode()), RIP * 8)[0])
 
-    def _take_snapshot(self, tag: str) -> None:
-        self._qmp.job("snapshot-save", tag=tag, vmstate=self._node, devices=[self._node])
-
-    def _load(self, tag: str) -> None:
-        self._qmp.job("snapshot-load", tag=tag, vmstate=self._node, devices=[self._node])
+    def _load(self) -> None:
+        self._qmp.job("snapshot-load", vmstate=self._node, devices=[self._node])
 
     def to_kernel(self) -> None:
         """Run to `kernel`: the least to be there again."""
@@ -114,24 +109,24 @@ class BackFloor:
 
     def one_instruction(self) -> None:
         """From `bootparams`, go back by one instruction."""
-        self._to_last(PREPARE, f"1,{self._before:x},1", self._returns_to)
+        self._to_last(f"1,{self._before:x},1", self._returns_to)
         for _ in range(self._steps - 1):
             self._stub.ask("vCont;s:1")
 
     def to_writer(self) -> None:
-        """From `kernel`, go back to the last store to boot_params.hdr.cmd_line_ptr."""
-        self._to_last(BOOTPARAMS, f"2,{self._boot_params + CMD_LINE_PTR:x},4", self._start_kernel)
+        """From `kernel`, go back to the last store to pvh_bootparams.hdr.cmd_line_ptr."""
+        self._to_last(f"2,{self._bootparams + CMD_LINE_PTR:x},4", self._returns_to)
 
-    def _to_last(self, tag: str, stop: str, end: int) -> None:
-        """Load a snapshot, count the stops before `end`, load it again, and run to the last stop."""
+    def _to_last(self, stop: str, end: int) -> None:
+        """Load the snapshot, count the stops before `end`, load it again, and run to the last stop."""
         end_stop = f"1,{end:x},1"
-        self._load(tag)
+        self._load()
         for packet in (stop, end_stop):
             self._stub.ask(f"Z{packet}")
         count = 0
         while self._go_on() != end:
             count += 1
-        self._load(tag)
+        self._load()
         for _ in range(count):
             self._go_on()
         for packet in (stop, end_stop):
