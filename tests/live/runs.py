@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from pvhdbg import guest
@@ -18,8 +19,8 @@ from tests.cli.shell import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
+    from pvhdbg.image.load import Kernel
     from pvhdbg.live.debuggee.stub_machine import StubMachine
     from pvhdbg.target.base import Halt
 
@@ -57,8 +58,7 @@ def use_symbols(machine: Either) -> None:
 def rewindable(own: OwnMachine, kernel: Path, changes: Sequence[str], **options: object) -> RewindableDebuggee:
     """Boot a kernel on a machine that takes snapshots, and run to the first stop. `changes` are as for --set."""
     opened = open_kernel(str(kernel), own.folder)
-    binary = qemu_binary(opened.facts, linux=kernel.name.startswith("vmlinux"))
-    booted(own, kernel, {"no_snapshots": None, "binary": binary, **options})
+    booted(own, kernel, {"no_snapshots": None, "binary": binary_for(opened), **options})
     own.target.symbols = opened.symbols
     assert own.qemu is not None
     entry_changes = EntryChanges(None, ["as-is", *map(parse_assignment, changes)] if changes else [])
@@ -81,6 +81,11 @@ def while_it_runs(machine: Either, act: Callable[[], object]) -> Iterator[None]:
         yield
     finally:
         thread.join()
+
+
+def binary_for(kernel: Kernel) -> str:
+    """Return the QEMU that pvhdbg would start for a kernel."""
+    return qemu_binary(kernel.facts, linux=Path(kernel.facts.path).name.startswith("vmlinux"))
 
 
 def prepare(machine: Either) -> tuple[int, int]:

@@ -30,7 +30,7 @@ from pvhdbg.live.debuggee.own_machine import OwnMachine
 from pvhdbg.live.debuggee.stub_machine import StubMachine
 from pvhdbg.live.system.programs import QEMU
 from tests import kernels
-from tests.live.runs import booted, rewindable
+from tests.live.runs import binary_for, booted, rewindable
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -71,7 +71,7 @@ class Forward:
 
     def __init__(self, machine: StubMachine, kernel: Path) -> None:
         opened = open_kernel(str(kernel), machine.folder)
-        booted(machine, kernel, {})
+        booted(machine, kernel, {"binary": binary_for(opened)})
         machine.target.symbols = SymbolsAndStrings(opened.symbols, opened.facts)
         self.machine = machine
         self.journey = Journey(machine.target, machine.runner, opened.facts, trust_image=True)
