@@ -45,7 +45,7 @@ class RewindableDebuggee(SnapshotDebuggee):
         :raise UserError: if there are no snapshots, or `where` is not before here.
         :raise GuestError: if the guest did not execute the same instructions again. The machine is then where it was.
         """
-        here = self.position()
+        here = self._where()
         if where is not None and where not in stages.NAMES:
             return self._back_to_store(here, where)
         if reason := self._why_not():
@@ -69,7 +69,7 @@ class RewindableDebuggee(SnapshotDebuggee):
         """
         from pvhdbg.live.back import last_step, places
 
-        here = self.position()
+        here = self._where()
         starts = self._earlier_snapshots(here)
         hlt, is_dead = places.at_hlt(here.capture, self.journey), here.halt.kind == DIED
         moment, before = saved_journey.save(self.journey), [*self.journey.history]
@@ -113,7 +113,7 @@ class RewindableDebuggee(SnapshotDebuggee):
         """
         from pvhdbg.live.back import last_hit, places
 
-        here = self.position()
+        here = self._where()
         starts, place = self._earlier_snapshots(here), places.at_hlt(here.capture, self.journey) or here.capture
         if here.halt.kind == DIED:
             raise UserError(f"{NO_WAY_BACK}: the guest is dead", "press F7 or F8 to go back")

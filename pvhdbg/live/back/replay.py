@@ -89,7 +89,7 @@ class Replay:
         self._has_timed_out = self._has_timed_out or not self.left
         self._is_dead = False
         self._snapshots.load(snapshot, self.returns_to, is_dead=is_dead)
-        self._connect()
+        self._connect(self.target)
 
     @property
     def left(self) -> float:
@@ -130,7 +130,8 @@ class Replay:
             self.runner.clear_breakpoints()
         self._connection.close()
 
-    def _connect(self) -> None:
+    def _connect(self, before: RspTarget | None = None) -> None:
+        """Connect to QEMU's stub. `before` is the target of an earlier connection to it, if there was one."""
         qemu = self._machine.qemu
         assert qemu is not None  # noqa: S101  pvhdbg started this machine
         with os_errors_as_machine_errors("can't create a socket"):
@@ -138,6 +139,8 @@ class Replay:
         self._connection.connect(qemu.gdb_path)
         self._connection.wait_ready()
         self.target = RspTarget(self._connection, self._machine.target.symbols, runs_xen=qemu.runs_xen)
+        if before is not None:
+            self.target.take_description(before)
         self.runner = RspRunner(self._connection, self.target, qemu, keeps_breakpoints=True)
         self.watch = RspWatch(self._connection)
         self._deadline = time.monotonic() + self._limit

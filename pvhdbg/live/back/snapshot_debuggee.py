@@ -42,6 +42,7 @@ class SnapshotDebuggee(Debuggee):
         self._snapshots = SnapshotList(self._qemu, self.machine.folder)
         self._refusal: str | None = None
         self._here: Position | None = None
+        self._arrived_at: object = None
         super()._begin()
 
     @property
@@ -58,7 +59,18 @@ class SnapshotDebuggee(Debuggee):
     def _arrived(self, capture: Capture, remark: str) -> Position:
         """Return the position after going back, where the machine was captured while gdb was disconnected."""
         self._here = self._position_at(capture)
+        self._arrived_at = self._moment()
         return self._here._replace(remark=remark)
+
+    def _where(self) -> Position:
+        """Return the position. Do not read the machine again if nothing was done with it since it went back."""
+        if self._here is not None and self._arrived_at == self._moment():
+            return self._here
+        return self.position()
+
+    def _moment(self) -> object:
+        """Return what changes when anything is done with the machine: gdb's count, and the captures of stages."""
+        return self.machine.gdb.generation, [*map(id, self.journey.history)]
 
     def keep_snapshot(self) -> None:
         """Take a snapshot of this stop, unless there is one. If QEMU refuses, take none from now on, and remember why.

@@ -41,6 +41,10 @@ class RspTarget(StubTarget):
         self._registers_by_number: dict[int, tuple[str, int]] | None = None
         self._places: dict[str, Place] | None = None
 
+    def take_description(self, other: RspTarget) -> None:
+        """Do not read the description of the registers: it is the same as that of another target."""
+        self._registers_by_number, self._places = other._registers_by_number, other._places
+
     def _read_machine(self, paddr: int, size: int) -> bytes:
         return self._memory.read(paddr, size)
 
