@@ -26,6 +26,8 @@ _FIT_IN_STRUCTURE = 168
 """How many entries fit between the start of e820_table and the end of struct boot_params."""
 _ONE_BYTE = 256
 _LOW = 1 << 20
+_PAGE = 0x1000
+_ONLY_MEMORY = "List only memory that the machine has."
 _RAM_UNIT = 1 << 13
 """QEMU rounds the size of the RAM up to a multiple of this."""
 _KEPT_BY_FIRMWARE = 16
@@ -346,11 +348,12 @@ def memory_map_cannot_be_read(case: Case) -> Iterator[Defect]:
         yield Defect("memory_map.paddr", message, memory_map.paddr)
 
 
-@rule("PVH213", ERROR, cause=True)
+@rule("PVH213", ERROR, INFO, cause=True)
 def memory_map_lists_ram_where_the_machine_has_none(case: Case) -> Iterator[Defect]:
     """A guest uses all memory that the map lists as RAM. Where the machine has no memory, what the guest writes is lost
     and what it reads is not what it wrote. Linux may use such memory for its page tables or its memory management, and
-    then crashes long after its PVH boot, at an address that shows no connection to the map.
+    then crashes long after its PVH boot, at an address that shows no connection to the map. Less than a page does no
+    harm to Linux, which uses only whole pages.
 
     List only memory that the machine has. Compare the end of the last RAM entry with -m.
 
@@ -360,8 +363,12 @@ def memory_map_lists_ram_where_the_machine_has_none(case: Case) -> Iterator[Defe
     for index, entry in enumerate(case.map_entries if size else ()):
         start, end = max(entry.addr, size), min(entry.end, BELOW_EVERY_HOLE)
         if entry.type == RAM and start < end and entry.end <= _TWO_TO_64:
-            message = (
-                f"entry {index} lists RAM at {start:#x}-{end:#x}, where the machine has none: with -m {case.memory}, "
-                "what the kernel writes there is lost, and it usually crashes. List only memory that the machine has."
-            )
-            yield Defect(_path(index), message, _address(case, index))
+            yield _without_memory(case, index, start, end)
+
+
+def _without_memory(case: Case, index: int, start: int, end: int) -> Defect:
+    severity, why = None, f"with -m {case.memory}, what the kernel writes there is lost, and it usually crashes"
+    if end - start < _PAGE:
+        severity, why = INFO, "that is less than a page, and Linux uses only whole pages"
+    message = f"entry {index} lists RAM at {start:#x}-{end:#x}, where the machine has none: {why}. {_ONLY_MEMORY}"
+    return Defect(_path(index), message, _address(case, index), severity)

@@ -249,6 +249,12 @@ MEMMAP = (
     ),
     Row(
         "PVH213",
+        lambda: entry(((0, 0x20000001, 1),)),
+        info("memory_map.entries[0]", MEMMAP_AT),
+        lambda: entry(((0, 0x20000000, 1),)),
+    ),
+    Row(
+        "PVH213",
         lambda: entry(((0, GIB, 1),)),
         error("memory_map.entries[0]", MEMMAP_AT),
         lambda: entry(((0, (1 << 64) - 1, 1), (1, (1 << 64) - 1, 1)), machine=MACHINE._replace(memory="8G")),
