@@ -100,8 +100,8 @@ def _between(line: Line, start: int, end: int) -> Line:
     parts: Line = []
     at = 0
     for style, text in line:
-        part = text[max(start - at, 0) : max(end - at, 0)]
-        if part:
-            parts.append((style, part))
-        at += len(text)
+        behind = at + len(text)
+        if text and behind > start and at < end:
+            parts.append((style, text[max(start - at, 0) : end - at]))
+        at = behind
     return parts
