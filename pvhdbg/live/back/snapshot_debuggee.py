@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 LONGEST_RUN = 15.0
 """How long the guest may run from a snapshot to this moment, in seconds. An idle computer needs less."""
 NO_WAY_BACK, TO_A_STAGE = "can't go back", "press F8 to go back to a stage"
+_TAKE_ONE = "press F8 and then F6: on this way, pvhdbg takes a snapshot"
 NEXT_RUN = "restart pvhdbg with --snapshots on"
 _NOT_EXACT = "execution is not exactly repeatable"
 _INTERRUPTS_ON = 1 << 9
@@ -159,8 +160,10 @@ class SnapshotDebuggee(Debuggee):
         if reason:
             raise UserError(f"{NO_WAY_BACK}: {reason}", hint)
         earlier = [snapshot for snapshot in self._snapshots.kept if not is_same(snapshot.capture, here.capture)]
+        if not earlier and here.stage == stages.NAMES[0]:
+            raise UserError(f"{NO_WAY_BACK}: this is the first instruction of the guest")
         if not earlier:
-            raise UserError(f"{NO_WAY_BACK}: there is no snapshot of an earlier moment", TO_A_STAGE)
+            raise UserError(f"{NO_WAY_BACK}: there is no snapshot of an earlier moment", _TAKE_ONE)
         return earlier
 
     def _kept_here(self, here: Position) -> Snapshot | None:
