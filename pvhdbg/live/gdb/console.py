@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _PREFIX = "pvh"
 _ALSO_GDB_COMMANDS = ("info", "set", "dump", "help")
 QUIT, KILL, RESTART, TO_ENTRY, FOR_GDB = "quit", "kill", "restart", "to-entry", "for-gdb"
-STEP_BACK, CONTINUE_BACK = "step-back", "continue-back"
+STEP_BACK, CONTINUE_BACK, OTHER_BACK = "step-back", "continue-back", "other-back"
 
 # The shortest abbreviation that gdb accepts, and the full name.
 _HANDLED_HERE = (
@@ -29,6 +29,13 @@ _HANDLED_HERE = (
     ("rsi", "rsi", STEP_BACK),
     ("reverse-c", "reverse-continue", CONTINUE_BACK),
     ("rc", "rc", CONTINUE_BACK),
+    ("reverse-step", "reverse-step", OTHER_BACK),
+    ("rs", "rs", OTHER_BACK),
+    ("reverse-n", "reverse-next", OTHER_BACK),
+    ("rn", "rn", OTHER_BACK),
+    ("reverse-nexti", "reverse-nexti", OTHER_BACK),
+    ("rni", "rni", OTHER_BACK),
+    ("reverse-f", "reverse-finish", OTHER_BACK),
 )
 # These read from standard input, which MI needs, and never return.
 _NEVER_RETURN = (

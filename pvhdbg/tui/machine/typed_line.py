@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pvhdbg.errors import PvhdbgError
+from pvhdbg.errors import PvhdbgError, UserError
 from pvhdbg.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ class TypedLine(NamedTuple):
             return debuggee.step_back(by_repetition=True)  # as gdb's stepi counts
         elif kind == console.CONTINUE_BACK and debuggee.is_own_machine:
             return debuggee.continue_back()
+        elif kind == console.OTHER_BACK:
+            raise UserError("this machine goes back only by instructions", "use reverse-stepi (F7) or reverse-continue")
         elif (command := console.pvh_command(line, commands.COMMANDS)) is not None:
             self._run_pvh_command(debuggee, command)
         else:

@@ -59,6 +59,13 @@ CPU_TERMS = (
         f"{_SDM}, mode switching",
     ),
     Term(
+        "stack",
+        "memory for the return addresses and variables of functions, which grows down from the address in RSP",
+        "`push` and `call` write below RSP, `pop` and `ret` read there. The ABI does not define ESP at the PVH entry, "
+        "so a kernel must set it before it uses a stack (PVH930, PVH937).",
+        f"{_SDM}, stacks; {_ABI}",
+    ),
+    Term(
         "TSS",
         "task state segment: holds the address of the kernel's stack, which the CPU loads when it interrupts a program",
         "The register TR selects it. The ABI requires a TSS at the PVH entry. QEMU leaves TR as it is after a reset, "

@@ -50,3 +50,12 @@ def test_a_guest_that_was_moved_stays_where_it_is() -> None:
     with pytest.raises(GuestError):
         worker._back_or_on(debuggee, fail)  # type: ignore[arg-type]
     assert [] == debuggee.resumed
+
+
+@pytest.mark.parametrize("line", ["reverse-next", "rn", "reverse-step", "rs", "reverse-finish", "reverse-nexti"])
+def test_going_back_by_lines_is_refused_with_what_works(line: str) -> None:
+    typed = Worker(Title("kernel", "microvm"), lambda _event: None)._typed_line
+
+    with pytest.raises(UserError, match=r"^this machine goes back only by instructions$") as refused:
+        typed.run(Running(), line)  # type: ignore[arg-type]
+    assert "use reverse-stepi (F7) or reverse-continue" == refused.value.hint
