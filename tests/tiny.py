@@ -67,6 +67,12 @@ def dying(*, name: str | None = None) -> bytes:
     return _guest(_DIE, symbols=[_symbol(name, DIES_AT, 2)] if name else [])
 
 
+def dying_before_prepare() -> bytes:
+    """Return a guest that triple-faults at DIES_AT, before it gets to its xen_prepare_pvh."""
+    never_reached = _symbol("xen_prepare_pvh", PREPARE + 0x20, _PREPARE_SIZE)
+    return elf([_segment(_DIE, released=True, bits=64), notes(note())], symbol_sections([never_reached]))
+
+
 def halting() -> bytes:
     """Return a guest that prints PRINTED on its serial console in xen_prepare_pvh, and halts at HALTS_AT for good."""
     return _guest(_PRINT_AND_HALT)

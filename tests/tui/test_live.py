@@ -77,7 +77,10 @@ def test_f7_and_reverse_stepi_go_back_by_one_instruction(at_prepare: Start) -> N
     shell.keys("F7")
     text = shell.wait("stopped at prepare")
     shell.type("reverse-continue")
-    shell.wait("there is no snapshot of an earlier moment")
+    shell.wait("no hit: back at the first snapshot")
+    shell.wait("stopped at entry")
+    shell.keys("F7")
+    shell.wait("this is the first instruction of the guest")
     quit_by(shell)
 
     assert "prepare ◉" in text

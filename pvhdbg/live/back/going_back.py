@@ -13,7 +13,7 @@ from pvhdbg.boot.run import saved_journey
 from pvhdbg.boot.stop import stages
 from pvhdbg.boot.who.fields import is_part
 from pvhdbg.errors import GuestError, PvhdbgError, UserError
-from pvhdbg.live.back.snapshot_debuggee import LONGEST_RUN, NEXT_RUN, NO_WAY_BACK, TO_A_STAGE, SnapshotDebuggee
+from pvhdbg.live.back.snapshot_debuggee import ENTRY, LONGEST_RUN, NEXT_RUN, NO_WAY_BACK, TO_A_STAGE, SnapshotDebuggee
 from pvhdbg.live.back.snapshot_list import is_same
 from pvhdbg.live.gdb import breakpoints
 from pvhdbg.target.base import DIED
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pvhdbg.live.debuggee.debuggee import Position
     from pvhdbg.live.observe.regions import Region
 
-_ENTRY, _BEFORE_PREPARE = "entry", "pvh_start_info"
+_BEFORE_PREPARE = "pvh_start_info"
 """The boot data that Linux writes before it is at `prepare`, where the first snapshot is."""
 
 
@@ -157,7 +157,7 @@ class RewindableDebuggee(SnapshotDebuggee):
             else:
                 self._give_up(replay, starts[-1])
         if capture is None:
-            if stores is None or stores.number or not is_part(text, _BEFORE_PREPARE) or starts[0].stage == _ENTRY:
+            if stores is None or stores.number or not is_part(text, _BEFORE_PREPARE) or starts[0].stage == ENTRY:
                 raise self._no_store(stores, text, starts[0])
             capture = self._to_store_before(starts[0], region, text, undone)
         return self._arrived(capture, f"back at the last store to {printable(text)}, just after the instruction")
@@ -168,12 +168,7 @@ class RewindableDebuggee(SnapshotDebuggee):
         :raise UserError: if there is no such store.
         :raise GuestError: if the guest does not execute the same instructions again.
         """
-        entry = self.journey.history[0]
-        self.restart()
-        with breakpoints.disabled(self.machine.gdb):
-            arrived = self.to_stage(_ENTRY)
-        if not is_same(arrived.capture, entry):
-            raise GuestError(f"{NO_WAY_BACK}: the restarted guest reached the entry with other registers or boot data")
+        arrived = self._restart_to(self.journey.history[0])
         with self._replay(arrived) as replay:
             start, route, stores = self._find_store(replay, self._snapshots.kept, region, first.capture, is_here=False)
             if stores is None or not self._run_stores(replay, start, stores.number, region, route):

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from pvhdbg.abi.text import printable
 from pvhdbg.boot.run import saved_journey
 from pvhdbg.boot.stop import stages
-from pvhdbg.errors import PvhdbgError, UserError
+from pvhdbg.errors import GuestError, PvhdbgError, UserError
 from pvhdbg.live.back.snapshot_list import SnapshotList, is_same
 from pvhdbg.live.debuggee.debuggee import Debuggee
-from pvhdbg.live.gdb import console
+from pvhdbg.live.gdb import breakpoints, console
 from pvhdbg.target.base import DIED
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ LONGEST_RUN = 15.0
 """How long the guest may run from a snapshot to this moment, in seconds. An idle computer needs less."""
 NO_WAY_BACK, TO_A_STAGE = "can't go back", "press F8 to go back to a stage"
 _TAKE_ONE = "press F8 and then F6: on this way, pvhdbg takes a snapshot"
+ENTRY = "entry"
 NEXT_RUN = "restart pvhdbg with --snapshots on"
 _NOT_EXACT = "execution is not exactly repeatable"
 _INTERRUPTS_ON = 1 << 9
@@ -149,6 +150,7 @@ class SnapshotDebuggee(Debuggee):
         """Return the snapshots before this moment, oldest first.
 
         :raise UserError: if there is none, or the guest would not execute the same instructions again from there.
+        :raise GuestError: if there would be one after a restart, but the restarted guest does not come here again.
         """
         reason, hint = self._why_not(), None
         if self._qemu.returncode is not None:
@@ -159,12 +161,41 @@ class SnapshotDebuggee(Debuggee):
             reason, hint = f"interrupts are enabled, so {_NOT_EXACT}", TO_A_STAGE
         if reason:
             raise UserError(f"{NO_WAY_BACK}: {reason}", hint)
-        earlier = [snapshot for snapshot in self._snapshots.kept if not is_same(snapshot.capture, here.capture)]
-        if not earlier and here.stage == stages.NAMES[0]:
+        return self._snapshots_before(here) or self._with_snapshot_of_entry(here)
+
+    def _snapshots_before(self, here: Position) -> Sequence[Snapshot]:
+        return [snapshot for snapshot in self._snapshots.kept if not is_same(snapshot.capture, here.capture)]
+
+    def _with_snapshot_of_entry(self, here: Position) -> Sequence[Snapshot]:
+        """Run a restarted guest to here, and take a snapshot of its entry on the way. The first run takes none.
+
+        :raise UserError: if this is the entry, or not the end of the first run.
+        :raise GuestError: if the guest does not execute the same instructions again.
+        """
+        entry = next(iter(self.journey.history), None)
+        if here.stage == ENTRY:
             raise UserError(f"{NO_WAY_BACK}: this is the first instruction of the guest")
-        if not earlier:
+        if entry is None or entry.stage != ENTRY or (here.stage != stages.FIRST_STOP and here.halt.kind != DIED):
             raise UserError(f"{NO_WAY_BACK}: there is no snapshot of an earlier moment", _TAKE_ONE)
-        return earlier
+        self._restart_to(entry)
+        self.keep_snapshot()
+        with breakpoints.disabled(self.machine.gdb):
+            again = self.to_stage(stages.FIRST_STOP)
+        if not is_same(again.capture, here.capture):
+            raise GuestError(f"{NO_WAY_BACK}: the restarted guest came here with other registers or boot data")
+        return self._snapshots_before(again)
+
+    def _restart_to(self, entry: Capture) -> Position:
+        """Restart the guest, and run it to its entry.
+
+        :raise GuestError: if it is not as it was captured there.
+        """
+        self.restart()
+        with breakpoints.disabled(self.machine.gdb):
+            arrived = self.to_stage(ENTRY)
+        if not is_same(arrived.capture, entry):
+            raise GuestError(f"{NO_WAY_BACK}: the restarted guest reached the entry with other registers or boot data")
+        return arrived
 
     def _kept_here(self, here: Position) -> Snapshot | None:
         """Return a snapshot of this moment, to return to it: the last one if it is of this moment, otherwise a new one.

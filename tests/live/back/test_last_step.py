@@ -215,21 +215,6 @@ def test_a_stage_that_a_step_back_leaves_is_from_before(at_prepare: Start) -> No
     assert "bootparams" == debuggee.next_stage().stage
 
 
-def test_there_is_no_step_back_from_the_first_snapshot(at_prepare: Start) -> None:
-    debuggee = at_prepare()
-
-    with pytest.raises(UserError, match=r"^can't go back: there is no snapshot of an earlier moment$") as refused:
-        debuggee.step_back()
-    assert "press F8 and then F6: on this way, pvhdbg takes a snapshot" == refused.value.hint
-    debuggee.back(None)
-    with pytest.raises(UserError, match=r"^can't go back: this is the first instruction of the guest$"):
-        debuggee.step_back()
-    debuggee.next_stage()
-    debuggee.step_back()
-
-    assert ["entry"] == [capture.stage for capture in debuggee.session.history]
-
-
 @pytest.mark.parametrize("run", ["next_stage", "continue", "stepi 9"])
 def test_the_first_run_takes_a_snapshot_to_go_back_to(run: str) -> None:
     with OwnMachine() as machine:
