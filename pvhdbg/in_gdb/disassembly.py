@@ -1,6 +1,7 @@
-"""Keep a SIGINT from gdb while it disassembles: gdb 13 and later would abort.
+"""Keep a SIGINT from gdb while it disassembles: gdb 13 would abort.
 
-gdb's functions that read memory for its disassembler must not throw, but a SIGINT makes them throw.
+Its functions that read memory for the disassembler must not throw, but a SIGINT makes them throw. gdb 16 takes the
+SIGINT for an error of the memory.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""SIGINTs at the wrong moment, for gdb 13 and later: gdb's functions for the disassembler must not throw."""
+"""SIGINTs at the wrong moment: the functions of gdb 13 that read memory for the disassembler must not throw."""
 
 from __future__ import annotations
 
