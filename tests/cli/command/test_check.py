@@ -16,8 +16,11 @@ if TYPE_CHECKING:
 
 KEYS = ["code", "severity", "message", "field", "at"]
 MACHINES = ("microvm", "pc", "q35")
-BOOTS = [(kernel, machine) for kernel in ("5.10", "6.1", "6.12", "sid", "6.1-686") for machine in MACHINES]
-"""Every second one has an initrd: each kernel and each machine boots with and without it."""
+BOOTS = [(kernel, machine) for kernel in ("5.10", "sid", "6.1-686") for machine in MACHINES]
+BOOTS += [("6.1", "microvm"), ("6.12", "microvm")]
+"""Every second one has an initrd: each kernel and each machine boots with and without it. 6.1 and 6.12 boot on all
+machines in tests/checks/test_tampered_boots.py.
+"""
 
 
 def findings(document: Any) -> list[Any]:  # noqa: ANN401 - JSON
