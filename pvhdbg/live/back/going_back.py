@@ -16,6 +16,7 @@ from pvhdbg.errors import GuestError, PvhdbgError, UserError
 from pvhdbg.live.back.snapshot_debuggee import ENTRY, LONGEST_RUN, NEXT_RUN, NO_WAY_BACK, TO_A_STAGE, SnapshotDebuggee
 from pvhdbg.live.back.snapshot_list import is_same
 from pvhdbg.live.gdb import breakpoints
+from pvhdbg.live.qemu.options import SNAPSHOTS_OFF
 from pvhdbg.target.base import DIED
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class RewindableDebuggee(SnapshotDebuggee):
         if where is not None and where not in stages.NAMES:
             return self._back_to_store(here, where)
         if reason := self._why_not():
-            raise UserError(f"{NO_WAY_BACK}: {reason}", NEXT_RUN)
+            raise UserError(f"{NO_WAY_BACK}: {reason}", NEXT_RUN if reason.startswith(SNAPSHOTS_OFF) else None)
         wanted = self._captured_before(here, where)
         undone = self._stages_so_far()
         remark = f"back at stage {wanted.stage}: what changed since then is undone"

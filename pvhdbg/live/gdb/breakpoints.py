@@ -117,4 +117,4 @@ def stop_reason(stop: Stop | None) -> str:
     """Describe what stopped the guest. Return "" for the end of a step."""
     if stop is None:
         return ""
-    return f"breakpoint {stop.breakpoint}" if stop.breakpoint else _REASONS.get(stop.reason, "")
+    return f"breakpoint {stop.breakpoint}" if stop.breakpoint else stop.watch or _REASONS.get(stop.reason, "")

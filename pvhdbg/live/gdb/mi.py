@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from pvhdbg.abi.text import printable
 from pvhdbg.lazy_pattern import pattern
 from pvhdbg.target.mi.client import MiError, Stop
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 # Nearly every line has at most one escape: one of these, at its end.
 _PLAIN_ENDS = {"": "", "\\n": "\n", "\\r\\n": "\r\n"}
 _STOP = pattern(r',(reason|signal-name|bkptno|thread-id)="([\w.-]+)"', re.ASCII)
+_WATCH = pattern(r',(?:hw-[ra]?)?wpt=\{number="([0-9]{1,9})",exp="([^"\\]{1,100})"\}', re.ASCII)
+_WATCHED = pattern(r',value=\{old="([^"\\]{0,40})",new="([^"\\]{0,40})"\}', re.ASCII)
 _NUMBER = pattern(r"[0-9]{1,9}")
 _ESCAPE = pattern(r"((?:\\[0-7]{3})+)|\\(.)", re.DOTALL)
 _CHARACTERS = {"a": "\a", "b": "\b", "e": "\x1b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
@@ -73,7 +76,19 @@ def read_stop(line: str) -> Stop:
     values = dict(_STOP.findall(line))
     thread = values.get("thread-id", "")
     number = int(thread) if _NUMBER.fullmatch(thread) else None
-    return Stop(values.get("reason", ""), values.get("signal-name", ""), values.get("bkptno"), number)
+    reason = values.get("reason", "")
+    watch = _watchpoint(line) if reason.endswith("watchpoint-trigger") else ""
+    return Stop(reason, values.get("signal-name", ""), values.get("bkptno"), number, watch)
+
+
+def _watchpoint(line: str) -> str:
+    """Describe the watchpoint of a stop record; empty if its number and expression are not in the record."""
+    found, values = _WATCH.search(line), _WATCHED.search(line)
+    if found is None:
+        return ""
+    number, expression = found.groups()
+    change = f" ({values[1]} -> {values[2]})" if values else ""
+    return printable(f"watchpoint {number}, {expression}{change}")
 
 
 def read_text(line: str) -> str:

@@ -97,21 +97,25 @@ def qemu_binary(facts: ImageFacts, *, linux: bool) -> str:
     return "qemu-system-i386" if linux and facts.machine == EM_386 else "qemu-system-x86_64"
 
 
+SNAPSHOTS_OFF = "snapshots are off"
+"""How a reason begins that `--snapshots on` removes."""
+
+
 def why_no_snapshots(setting: str, memory: str, args: Sequence[str]) -> str | None:
     """Return why the QEMU of a screen takes no snapshots; None if it does.
 
     `setting` is the argument of --snapshots, `memory` that of -m, and `args` are the user's own arguments for QEMU.
     """
     if setting == "off":
-        return "snapshots are off (--snapshots off)"
+        return f"{SNAPSHOTS_OFF} (--snapshots off)"
     if setting == "on":
         return None
     from pvhdbg.boot.record.document import ram_size
 
     if (ram_size(memory) or 0) > MOST_MEMORY:
-        return f"snapshots are off, because the guest has more than {MOST_MEMORY >> 30} GiB of memory"
+        return f"{SNAPSHOTS_OFF}, because the guest has more than {MOST_MEMORY >> 30} GiB of memory"
     if any("snapshot" in argument for argument in args):
-        return "snapshots are off, because QEMU's own arguments use snapshots"
+        return f"{SNAPSHOTS_OFF}, because QEMU's own arguments use snapshots"
     return None
 
 

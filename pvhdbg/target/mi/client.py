@@ -16,12 +16,16 @@ class MiError(TargetError):
 
 
 class Stop(NamedTuple):
-    """Why the machine stopped: gdb's reason and signal, and gdb's numbers for the breakpoint and the thread."""
+    """Why the machine stopped: gdb's reason and signal, and gdb's numbers for the breakpoint and the thread.
+
+    `watch` describes a watchpoint that was hit: its number, its expression, and the old and the new value.
+    """
 
     reason: str
     signal: str
     breakpoint: str | None
     thread: int | None = None
+    watch: str = ""
 
 
 class Reply(Protocol):

@@ -231,4 +231,4 @@ def _reason(stop: Stop | None) -> str:
         return ""
     if stop.breakpoint is not None:
         return f"breakpoint {stop.breakpoint}"
-    return stop.signal or stop.reason.replace("-", " ")
+    return stop.signal or stop.watch or stop.reason.replace("-", " ")

@@ -24,7 +24,8 @@ def run_state(position: Position) -> Run:
     halt = position.halt
     if halt.kind == DIED:
         return Run(state.DEAD, halt.how or "", 0.0, halt.message or halt.how or "", halt.rip, position.symbol)
-    return Run(state.STOPPED, position.stage or halt.message, 0.0, "", halt.rip, position.symbol)
+    where = position.stage or halt.message.partition(", ")[0]  # of a watchpoint, only its number
+    return Run(state.STOPPED, where, 0.0, "", halt.rip, position.symbol)
 
 
 def stopped(debuggee: Debuggee, position: Position, marks: tuple[StageMark, ...]) -> events.GuestStopped:

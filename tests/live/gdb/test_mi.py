@@ -37,6 +37,23 @@ def test_a_stop_record_gives_reason_breakpoint_and_thread() -> None:
     assert Stop("breakpoint-hit", "", "3", 1) == mi.read_stop(line)
 
 
+@pytest.mark.parametrize(
+    ("record", "watch"),
+    [
+        (
+            'reason="watchpoint-trigger",wpt={number="4",exp="-location head"},value={old="0",new="60"}',
+            "watchpoint 4, -location head (0 -> 60)",
+        ),
+        ('reason="read-watchpoint-trigger",hw-rwpt={number="5",exp="x"},value={value="1"}', "watchpoint 5, x"),
+        ('reason="access-watchpoint-trigger",hw-awpt={number="6",exp="\x1b[2J"}', "watchpoint 6, \\x1b[2J"),
+        ('reason="watchpoint-trigger",wpt={number="4",exp="a\\"b"}', ""),
+        ('reason="breakpoint-hit",wpt={number="4",exp="x"}', ""),
+    ],
+)
+def test_a_stop_record_names_the_watchpoint(record: str, watch: str) -> None:
+    assert watch == mi.read_stop(f"*stopped,{record}").watch
+
+
 def test_a_stop_record_may_have_no_reason() -> None:
     assert Stop("", "", None) == mi.read_stop("*stopped")
 

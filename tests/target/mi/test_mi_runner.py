@@ -205,6 +205,7 @@ def test_a_run_sets_a_breakpoint_at_each_address_and_deletes_exactly_those() -> 
     [
         (ALIVE, 0x10, Halt(ELSEWHERE, 0x10, message="SIGTRAP")),
         (Stop("breakpoint-hit", "", "7"), 0x10, Halt(ELSEWHERE, 0x10, message="breakpoint 7")),
+        (Stop("watchpoint-trigger", "", None, watch="w 4, x"), 0x10, Halt(ELSEWHERE, 0x10, message="w 4, x")),
         (Stop("end-stepping-range", "", None), 0x10, Halt(ELSEWHERE, 0x10, message="end stepping range")),
         (None, 0x10, Halt(ELSEWHERE, 0x10)),
         (ALIVE, 0xFFF0, Halt(RESET, 0xFFF0)),
