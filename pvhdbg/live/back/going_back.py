@@ -13,10 +13,9 @@ from pvhdbg.boot.run import saved_journey
 from pvhdbg.boot.stop import stages
 from pvhdbg.boot.who.fields import is_part
 from pvhdbg.errors import GuestError, PvhdbgError, UserError
-from pvhdbg.live.back.snapshot_debuggee import ENTRY, LONGEST_RUN, NEXT_RUN, NO_WAY_BACK, TO_A_STAGE, SnapshotDebuggee
+from pvhdbg.live.back.snapshot_debuggee import ENTRY, LONGEST_RUN, NO_WAY_BACK, TO_A_STAGE, SnapshotDebuggee
 from pvhdbg.live.back.snapshot_list import is_same
 from pvhdbg.live.gdb import breakpoints
-from pvhdbg.live.qemu.options import SNAPSHOTS_OFF
 from pvhdbg.target.base import DIED
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ class RewindableDebuggee(SnapshotDebuggee):
         if where is not None and where not in stages.NAMES:
             return self._back_to_store(here, where)
         if reason := self._why_not():
-            raise UserError(f"{NO_WAY_BACK}: {reason}", NEXT_RUN if reason.startswith(SNAPSHOTS_OFF) else None)
+            raise self._without_snapshots(reason)
         wanted = self._captured_before(here, where)
         undone = self._stages_so_far()
         remark = f"back at stage {wanted.stage}: what changed since then is undone"
@@ -192,7 +191,8 @@ class RewindableDebuggee(SnapshotDebuggee):
         with last_store.counter(replay, region, route, self.kernel) as counter:
             stores = counter.count()
         if earlier and stores is not None and not stores.number:
-            return self._find_store(replay, earlier, region, start.capture, is_here=False)
+            first, way, before = self._find_store(replay, earlier, region, start.capture, is_here=False)
+            return first, way, before and before._replace(leads_here=stores.leads_here)
         return start, route, stores
 
     def _run_stores(
@@ -214,7 +214,12 @@ class RewindableDebuggee(SnapshotDebuggee):
                 f"{NO_WAY_BACK}: pvhdbg can't count the stores to {shown} before this moment exactly", TO_A_STAGE
             )
         since = f"since the first snapshot, at stage {first.stage}"
-        return UserError(f"{NO_WAY_BACK}: no instruction stored to {shown} {since}", f"see `who {shown}`")
+        if stores.leads_here:
+            why = f"the instruction just before here stored to {shown}, and no earlier one did {since}"
+        else:
+            why = f"no instruction stored to {shown} {since}"
+        earlier = "" if first.stage == ENTRY else "; for earlier stores, `back entry`, go on with F6, and ask again"
+        return UserError(f"{NO_WAY_BACK}: {why}", f"see `who {shown}`{earlier}")
 
     def _give_up(self, replay: Replay, start: Snapshot) -> None:
         """Return to where the user was. If the guest was dead, stay at a snapshot: it would not die in the same way."""

@@ -35,11 +35,12 @@ class Stores(NamedTuple):
     """The stores to a region between a snapshot and a place.
 
     `number` is how many there were. `passed` has the captures of stages that the guest passed, each with the number of
-    stores before it.
+    stores before it. If `leads_here` is set, one more store, which does not count, leads exactly to the place.
     """
 
     number: int
     passed: Sequence[tuple[int, Capture]]
+    leads_here: bool = False
 
 
 @contextmanager
@@ -71,7 +72,8 @@ class StoreCounter(Observer):
         passed: list[tuple[int, Capture]] = []
         for is_store in self._run_on():
             if self._replay.is_at(self._route.place):
-                return Stores(stores + (is_store and not self._route.is_here), passed)
+                leads_here = is_store and self._route.is_here
+                return Stores(stores + (is_store and not leads_here), passed, leads_here)
             stores += is_store
             passed += [(stores, capture) for capture in self._route.later if self._replay.is_at(capture)]
         is_dead = self._route.place.stage == stages.DIED and self._replay.has_died

@@ -38,9 +38,18 @@ def region_of(text: str, here: Capture, session: LiveSession) -> Region:
         return _at_address(text, here, session)
     found = next(filter(None, (_parts(text, fields) for fields in _known(here, session))), ())
     if not found:
-        raise UserError(f"{printable(text[:80])}: no such stage or field", _FORMS)
+        raise _nothing_to_find(text, here, session)
     start = min(field.paddr for field in found)
     return Region(start, min(max(field.end for field in found) - start, LONGEST))
+
+
+def _nothing_to_find(text: str, here: Capture, session: LiveSession) -> UserError:
+    """Return the error for a path that no capture has: it may be that of boot data that is built later."""
+    shown, key = printable(text[:80]), full_path(text).partition(".")[0].partition("[")[0]
+    stage = stages.first_valid(key, session.image) if key in stages.CAPTURE_KEYS else None
+    if stage is None or any(getattr(capture, key) is not None for capture in (here, *session.history)):
+        return UserError(f"{shown}: no such stage or field", _FORMS)
+    return UserError(f"{shown}: {key} was not captured up to here", f"run to stage {stage} first (F6)")
 
 
 def has_registers(target: StubTarget, registers: Mapping[str, int | None], but: Collection[str] = ()) -> bool:

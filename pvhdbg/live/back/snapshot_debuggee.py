@@ -12,6 +12,7 @@ from pvhdbg.errors import GuestError, PvhdbgError, UserError
 from pvhdbg.live.back.snapshot_list import SnapshotList, is_same
 from pvhdbg.live.debuggee.debuggee import Debuggee
 from pvhdbg.live.gdb import breakpoints, console
+from pvhdbg.live.qemu.options import SNAPSHOTS_OFF
 from pvhdbg.target.base import DIED
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ LONGEST_RUN = 15.0
 NO_WAY_BACK, TO_A_STAGE = "can't go back", "press F8 to go back to a stage"
 _TAKE_ONE = "press F8 and then F6: on this way, pvhdbg takes a snapshot"
 ENTRY = "entry"
-NEXT_RUN = "restart pvhdbg with --snapshots on"
+_NEXT_RUN = "restart pvhdbg with --snapshots on"
 _NOT_EXACT = "execution is not exactly repeatable"
 _INTERRUPTS_ON = 1 << 9
 
@@ -160,7 +161,7 @@ class SnapshotDebuggee(Debuggee):
         elif _has_interrupts(here.capture):
             reason, hint = f"interrupts are enabled, so {_NOT_EXACT}", TO_A_STAGE
         if reason:
-            raise UserError(f"{NO_WAY_BACK}: {reason}", hint)
+            raise UserError(f"{NO_WAY_BACK}: {reason}", hint) if hint else self._without_snapshots(reason)
         return self._snapshots_before(here) or self._with_snapshot_of_entry(here)
 
     def _snapshots_before(self, here: Position) -> Sequence[Snapshot]:
@@ -211,7 +212,10 @@ class SnapshotDebuggee(Debuggee):
             return known or self._snapshots.save(here.stage, here.capture, self.journey)
         except OSError as error:
             self._refusal = printable(str(error))
-            raise UserError(f"{NO_WAY_BACK}: {self._refusal}", NEXT_RUN) from error
+            raise self._without_snapshots(self._refusal) from error
+
+    def _without_snapshots(self, reason: str) -> UserError:
+        return UserError(f"{NO_WAY_BACK}: {reason}", _NEXT_RUN if reason.startswith(SNAPSHOTS_OFF) else None)
 
     def _why_not(self) -> str | None:
         return self._qemu.options.no_snapshots or self._refusal

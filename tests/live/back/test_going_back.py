@@ -202,8 +202,9 @@ def test_without_snapshots_the_reason_is_reported(at_prepare: Start) -> None:
     debuggee = at_prepare(no_snapshots="snapshots are off (--snapshots off)")
     assert debuggee.machine.qemu is not None
 
-    with pytest.raises(UserError, match=r"^can't go back: snapshots are off \(--snapshots off\)$"):
+    with pytest.raises(UserError, match=r"^can't go back: snapshots are off \(--snapshots off\)$") as error:
         debuggee.back(None)
+    assert "restart pvhdbg with --snapshots on" == error.value.hint
     descriptors = Path(f"/proc/{debuggee.machine.qemu.pid}/fd")
     assert not any("snapshots" in os.readlink(descriptors / name) for name in os.listdir(descriptors))  # noqa: PTH115, PTH208
 
@@ -243,8 +244,9 @@ def test_if_the_disk_is_full_later_the_snapshots_end_and_the_session_goes_on(
 def test_a_device_that_blocks_snapshots_is_named(at_prepare: Start) -> None:
     debuggee = at_prepare(machine="q35,kernel-irqchip=split", args=("-device", "amd-iommu"))
 
-    with pytest.raises(UserError, match=r"^can't go back: .*amd-iommu"):
+    with pytest.raises(UserError, match=r"^can't go back: .*amd-iommu") as error:
         debuggee.back(None)
+    assert error.value.hint is None  # --snapshots on would not help
     assert "bootparams" == debuggee.next_stage().stage
 
 

@@ -13,6 +13,11 @@ from pvhdbg.live.back.going_back import RewindableDebuggee
 from pvhdbg.live.observe.who_run import ask
 from tests.live.back.conftest import Start, state_of
 
+AT_THE_FIRST_STORE = (
+    r"^can't go back: the instruction just before here stored to .*, and no earlier one did since the first snapshot, "
+    r"at stage prepare$"
+)
+
 
 def writers_of(debuggee: RewindableDebuggee, path: str) -> tuple[Writer, ...]:
     return ask(debuggee, path).answers[0].writers
@@ -42,8 +47,9 @@ def test_each_store_to_a_field_is_reached_from_the_last_to_the_first(
             assert f"back at the last store to {path}, just after the instruction" == position.remark
             assert is_behind(debuggee, writer)
             assert writer.data == debuggee.machine.target.read_phys(writer.paddr, writer.size)
-        with pytest.raises(UserError, match=r"^can't go back: no instruction stored to .* at stage prepare$"):
+        with pytest.raises(UserError, match=AT_THE_FIRST_STORE) as error:
             debuggee.back(path)
+        assert f"see `who {path}`; for earlier stores, `back entry`, go on with F6, and ask again" == error.value.hint
         assert "bootparams" == debuggee.next_stage().stage
 
 
@@ -130,6 +136,7 @@ def test_bytes_that_no_instruction_stored_to_and_words_that_name_nothing_are_ref
     for text, message in (
         ("start_info.version", "can't go back: no instruction stored to start_info.version since the first snapshot"),
         ("boot_params.nothing", "boot_params.nothing: no such stage or field"),
+        ("kernel_boot_params.e820_entries", "kernel_boot_params.e820_entries: kernel_boot_params was not captured up"),
         ("0x1000,0", 'invalid LENGTH "0"'),
         ("0x1000,x", 'invalid LENGTH "x"'),
     ):
