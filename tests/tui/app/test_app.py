@@ -32,7 +32,7 @@ def test_the_first_screen_of_every_recording_fills_the_terminal(name: str, size:
 @pytest.mark.parametrize("size", SIZES)
 def test_number_keys_choose_views_in_a_pane_and_with_alt_at_the_prompt(size: tuple[int, int]) -> None:
     heads = ("pvh_start_info at", "hvm_modlist_entry[1]", "memory map (memmap)", "struct boot_params", "findings")
-    others = ("code", "0x305a1f0 physical", "long64", "serial console", "the kernel's log")
+    others = ("code", "0x305a1ff physical", "long64", "serial console", "the kernel's log")
     with show(size) as tui:
         for number, words in zip("1234567890", (*heads, *others), strict=True):
             tui.keys(number)
