@@ -134,7 +134,7 @@ class ReturnRunner(Runner, Protocol):
     has_slow_pages: bool
 
     def run_to_return(self, timeout: float) -> Halt:
-        """Run until the function returns, at whose first instruction the machine is: HIT. For other halts, see Runner.
+        """Run from the first instruction of a function until it returns: HIT. For other halts, see Runner.
 
         :raise NotConnected: if the machine is gone.
         """

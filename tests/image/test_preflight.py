@@ -331,7 +331,7 @@ def test_a_linux_without_the_note_gets_its_config_option_as_hint() -> None:
     assert ("no-note", "build the kernel with CONFIG_PVH=y") == (verdict.slug, verdict.hint)
 
 
-def test_a_linux_that_has_lost_the_note_is_not_asked_to_be_built_again() -> None:
+def test_a_linux_that_lost_its_note_gets_no_hint_to_build_it_again() -> None:
     symbols = symbol_sections([Symbol("xen_prepare_pvh", ENTRY, 16)])
     (verdict,) = predict(elf([load(CODE + b"Linux version 6.1.0 (me)")], symbols)).verdicts
 

@@ -39,10 +39,10 @@ class SlowPageRunner(KernelRunner):
     def run_to(self, addresses: Collection[int], timeout: float) -> Halt:
         """See Runner."""
         deadline = time.monotonic() + timeout
-        halt = self._leave_slow_page(addresses, timeout)
-        return halt or super().run_to(addresses, max(deadline - time.monotonic(), 0.0))
+        halt = self._leave_slow_page(addresses, deadline)
+        return halt or super().run_to(addresses, _until(deadline))
 
-    def _leave_slow_page(self, addresses: Collection[int], timeout: float) -> Halt | None:
+    def _leave_slow_page(self, addresses: Collection[int], deadline: float) -> Halt | None:
         """Run to the return from clear_bss. Return None if the guest has to run on to the addresses."""
         runner = self._runner
         if not isinstance(runner, ReturnRunner) or not runner.has_slow_pages:
@@ -50,13 +50,13 @@ class SlowPageRunner(KernelRunner):
         slow = self._slow_functions(addresses)
         if not slow:
             return None
-        halt = super().run_to([*addresses, *slow], timeout)
+        halt = super().run_to([*addresses, *slow], _until(deadline))
         if halt.kind != HIT or halt.rip in addresses:
             return halt
         if halt.message:
             return halt._replace(kind=ELSEWHERE)
         try:
-            halt = runner.run_to_return(timeout)
+            halt = runner.run_to_return(_until(deadline))
         except TargetError:  # gdb may not be able to set the watchpoint
             return None
         return None if halt.kind in (HIT, TIMEOUT) and halt.rip not in addresses else halt
@@ -73,3 +73,8 @@ class SlowPageRunner(KernelRunner):
         pages = {address >> _PAGE_BITS for address in slow}
         shares_page = any(address >> _PAGE_BITS in pages for address in addresses)
         return slow if shares_page and not {*slow} & {*addresses} else ()
+
+
+def _until(deadline: float) -> float:
+    """Return how many seconds are left; 0 after the deadline."""
+    return max(deadline - time.monotonic(), 0.0)

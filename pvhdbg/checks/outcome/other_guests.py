@@ -1,4 +1,4 @@
-"""PVH930 to PVH935: why a guest, in most rules one that is not Linux, died, from the state of the CPU and the image."""
+"""PVH930 to PVH935: why a guest died, from the CPU's state and the image. Most rules do not apply to Linux."""
 
 from __future__ import annotations
 

@@ -126,7 +126,8 @@ def run(gdb: MiClient, line: str, more: Callable[[], str | None], timeout: float
     """
     if gdb.commands_blocked:
         raise UserError("the guest is running", "stop it with Ctrl-C first")
-    # A SIGINT while gdb resumes the guest would make it lose the guest's next stop. It reports at once that it runs.
+    # A SIGINT while gdb resumes the guest would make gdb lose the guest's next stop. gdb resumes it at once, so a
+    # command that does needs no SIGINT.
     pending = gdb.send(console_command(line), quiet=False, takes_signal=not resumes(line))
     prompts = 0
     while gdb.wait_prompt(pending, prompts, timeout):

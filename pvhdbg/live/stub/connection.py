@@ -172,7 +172,7 @@ class Connection:
         return True
 
     def interrupt(self) -> None:
-        """See Rsp. QEMU ignores an interrupt before the packet that resumes the guest, so it is sent after it."""
+        """See Rsp. QEMU ignores an interrupt while the guest is stopped: send it after the packet that resumes it."""
         self._is_interrupted = True
         if self._has_resumed:
             with suppress(OSError):

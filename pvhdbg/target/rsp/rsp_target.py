@@ -42,7 +42,7 @@ class RspTarget(StubTarget):
         self._places: dict[str, Place] | None = None
 
     def take_description(self, other: RspTarget) -> None:
-        """Do not read the description of the registers: it is the same as that of another target."""
+        """Take the description of the registers from another target of the same QEMU, instead of reading it again."""
         self._registers_by_number, self._places = other._registers_by_number, other._places
 
     def _read_machine(self, paddr: int, size: int) -> bytes:

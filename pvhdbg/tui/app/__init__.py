@@ -12,7 +12,7 @@ bindings       prompt_toolkit's key bindings
 windows        the layout of prompt_toolkit's windows
 mouse          what a click and the wheel do
 files          the files that the screen writes: settings, and the saved screen
-render         how lines come onto the terminal
+render         writes lines to the terminal
 prompt         the prompt's history and completion
 prompt_label   the text before the prompt
 first_picture  the first screen, drawn before prompt_toolkit is imported

@@ -77,7 +77,7 @@ class _Application(Application[None]):
     """
 
     def invalidate(self) -> None:
-        """Draw next in the event loop, whose thread calls this: before the timers of the key, and without waking it."""
+        """Draw soon, before the event loop runs timers. Only the thread of the event loop may call this."""
         if self.is_running and self.loop is not None and not self._invalidated:
             self._invalidated = True
             self.loop.call_soon(self._draw)

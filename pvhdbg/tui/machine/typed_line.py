@@ -1,4 +1,4 @@
-"""Run a line that the user typed at the prompt: gdb gets it, unless pvhdbg does it itself."""
+"""Run a line that the user typed at the prompt: gdb runs it, unless pvhdbg has a command of its own for it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class TypedLine(NamedTuple):
     """Runs a typed line.
 
-    `quit` ends the machine's thread, `boot_to` starts the guest afresh, `run_on` runs a step that may let the guest run
+    `quit` ends the machine's thread, `boot_to` restarts the guest, `run_on` runs a step that may let the guest run
     forever, `read_line` returns the next line of a command of several lines, and `show` prints.
     """
 

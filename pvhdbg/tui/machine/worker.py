@@ -221,7 +221,7 @@ class Worker:
     def _leave_here(self) -> bool:
         """Interrupt the guest if it was resumed to run on, because it may run forever, and a request would wait.
 
-        Return whether it was.
+        Return whether the guest was interrupted.
         """
         runs_on = self._runs_on and self._debuggee is not None and self._debuggee.is_running
         return runs_on and self.interrupt()

@@ -32,9 +32,9 @@ def code(screen: Screen) -> Code:
 
 
 def until_read(screen: Screen, arrived: Capture, stage: str) -> Code:
-    """Return what to show of the code at a stop until it has been read: never RIP at the place of the stop before.
+    """Return the code to show at a stop until its own code has been read. RIP is never shown where it was before.
 
-    That is the code that is shown already, if the guest has moved inside it, or what was read at this stage before.
+    This is the code that is already shown, if the guest is still in it, or what was read earlier at this stage.
     """
     before, rip = screen.now, linear_address(arrived.rip or 0, arrived.registers)
     is_same_mode = before is not None and before.cpu_mode == arrived.cpu_mode

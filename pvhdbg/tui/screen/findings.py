@@ -35,7 +35,7 @@ def boot_findings(screen: Screen) -> tuple[BootFinding, ...]:
 
 @lru_cache(16)
 def _collected(by_capture: tuple[tuple[str, ById[tuple[Finding, ...]]], ...]) -> tuple[BootFinding, ...]:
-    """Collect the findings of captures, of which the last is displayed."""
+    """Collect the findings of captures. The last capture is displayed."""
     collected = dict[tuple[str, str], BootFinding]()
     for index, (stage, findings) in enumerate(by_capture):
         is_shown = index == len(by_capture) - 1

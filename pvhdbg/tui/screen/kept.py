@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     Draw = Callable[Concatenate[Screen, Parameters], Result]
 
 _KEPT = 8
-"""How many results of each function are kept: of the panes of a frame, and of stages between which the user changes."""
+"""How many results of each function are kept: for all panes of a frame, and for the last stages that were displayed."""
 
 SELECTION = ("positions", "text_tops", "detail_top", "trail", "search_text", "columns")
-"""The fields that keys change which select a row of the view, or scroll."""
+"""The fields that change when the user selects a row of the view, or scrolls."""
 TYPED = ("entry", "popup", "message", "memory_request")
 """The fields that are drawn over the panes, below them, or not at all."""
 OF_VIEW = ("view", "is_view_chosen", "unread", "only_changes", "unfolded", "walked", "bytes", "focus", "zoomed")

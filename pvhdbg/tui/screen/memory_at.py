@@ -85,7 +85,7 @@ def _end_of_ram(parts: Sequence[Part]) -> int:
 
 @lru_cache(8)
 def parts(entries: ById[Sequence[MapRecord]]) -> list[Part]:
-    """Return the parts that the picture has, too."""
+    """Return the parts of memory that the map lists, from which the picture of memory is drawn too."""
     return memory_picture.parts(entries.value)
 
 

@@ -102,7 +102,7 @@ def test_the_number_of_answers_is_checked_before_anything_starts(capsys: pytest.
     assert "this lab takes one kernel" in lab(capsys, "check", status=2)
 
 
-def test_a_word_for_a_lab_that_takes_options_is_no_file(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_lab_that_takes_options_rejects_a_word_that_is_not_a_file(capsys: pytest.CaptureFixture[str]) -> None:
     lab(capsys, "start", "4")
     told = lab(capsys, "check", "5", status=2)
 

@@ -10,12 +10,6 @@ from pvhdbg.tui.draw.popups.kinds import PANEL
 from pvhdbg.tui.screen.state import Popup, Screen
 from pvhdbg.views.explain import lookup
 
-_EXPLAIN = pattern(r"\s*(?:pvh\s+)?explain\s+(\S.*?)\s*")
-_LONG_LISTS = {
-    panel.ALL_NAMES: pattern(r"\s*(?:pvh\s+)?explain\s*"),
-    panel.COMMANDS: pattern(r"\s*pvh(?:\s+help)?\s*"),
-}
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -23,9 +17,15 @@ if TYPE_CHECKING:
 
     Action = Callable[[Screen, Size], Screen]
 
+_EXPLAIN = pattern(r"\s*(?:pvh\s+)?explain\s+(\S.*?)\s*")
+_LONG_LISTS = {
+    panel.ALL_NAMES: pattern(r"\s*(?:pvh\s+)?explain\s*"),
+    panel.COMMANDS: pattern(r"\s*pvh(?:\s+help)?\s*"),
+}
+
 
 def asked(screen: Screen, line: str) -> Screen:
-    """Return the screen with what a typed line wants explained; without that, return the same screen.
+    """If a typed line asks for an explanation, return the screen with it; otherwise, return the same screen.
 
     `explain` and `pvh` without an argument print lists that are far longer than the prompt's pane.
     """

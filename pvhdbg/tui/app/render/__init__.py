@@ -1,6 +1,6 @@
-"""How lines come onto the terminal.
+"""Write lines to the terminal.
 
 body          a prompt_toolkit window that draws lines
 changed_rows  draws the changed rows of a frame in place of prompt_toolkit
-renderer      draws the lines of the bodies alone if nothing else has changed
+renderer      draws only the lines of the bodies if nothing else has changed
 """

@@ -1,4 +1,4 @@
-"""A renderer that draws the lines of the bodies alone if nothing else on the screen has changed."""
+"""A renderer that draws only the lines of the bodies if nothing else on the screen has changed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class BodyRenderer(Renderer):
-    """A renderer like `renderer`, for a full screen of which `bodies` are the greatest part.
+    """A renderer like `renderer`, for a full screen. `bodies` are the largest part of the screen.
 
     `others` returns all that the other windows show and where they are, or None if they may lie over the bodies. If it
     is the same as at the frame before, only the bodies are drawn, over that frame: prompt_toolkit would lay out all
