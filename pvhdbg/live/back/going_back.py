@@ -218,7 +218,7 @@ class RewindableDebuggee(SnapshotDebuggee):
             why = f"the instruction just before here stored to {shown}, and no earlier one did {since}"
         else:
             why = f"no instruction stored to {shown} {since}"
-        earlier = "" if first.stage == ENTRY else "; for earlier stores, `back entry`, go on with F6, and ask again"
+        earlier = "" if first.stage == ENTRY else "; for earlier stores, type `back entry`, press F6, and try again"
         return UserError(f"{NO_WAY_BACK}: {why}", f"see `who {shown}`{earlier}")
 
     def _give_up(self, replay: Replay, start: Snapshot) -> None:

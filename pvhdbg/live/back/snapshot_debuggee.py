@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 LONGEST_RUN = 15.0
 """How long the guest may run from a snapshot to this moment, in seconds. An idle computer needs less."""
 NO_WAY_BACK, TO_A_STAGE = "can't go back", "press F8 to go back to a stage"
-_TAKE_ONE = "press F8 and then F6: on this way, pvhdbg takes a snapshot"
+_TAKE_ONE = "press F8 and then F6: pvhdbg takes a snapshot on the way"
 ENTRY = "entry"
 _NEXT_RUN = "restart pvhdbg with --snapshots on"
 _NOT_EXACT = "execution is not exactly repeatable"
@@ -168,7 +168,7 @@ class SnapshotDebuggee(Debuggee):
         return [snapshot for snapshot in self._snapshots.kept if not is_same(snapshot.capture, here.capture)]
 
     def _with_snapshot_of_entry(self, here: Position) -> Sequence[Snapshot]:
-        """Run a restarted guest to here, and take a snapshot of its entry on the way. The first run takes none.
+        """Run a restarted guest to here, and take a snapshot of its entry on the way, as the first run did not.
 
         :raise UserError: if this is the entry, or not the end of the first run.
         :raise GuestError: if the guest does not execute the same instructions again.

@@ -45,7 +45,7 @@ class TypedLine(NamedTuple):
             return debuggee.step_back(by_repetition=True)  # as gdb's stepi counts
         elif kind == console.CONTINUE_BACK and debuggee.is_own_machine:
             return debuggee.continue_back()
-        elif kind == console.OTHER_BACK:
+        elif kind == console.OTHER_BACK and debuggee.is_own_machine:
             raise UserError("this machine goes back only by instructions", "use reverse-stepi (F7) or reverse-continue")
         elif (command := console.pvh_command(line, commands.COMMANDS)) is not None:
             self._run_pvh_command(debuggee, command)

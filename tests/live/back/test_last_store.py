@@ -49,7 +49,7 @@ def test_each_store_to_a_field_is_reached_from_the_last_to_the_first(
             assert writer.data == debuggee.machine.target.read_phys(writer.paddr, writer.size)
         with pytest.raises(UserError, match=AT_THE_FIRST_STORE) as error:
             debuggee.back(path)
-        assert f"see `who {path}`; for earlier stores, `back entry`, go on with F6, and ask again" == error.value.hint
+        assert f"see `who {path}`; for earlier stores, type `back entry`, press F6, and try again" == error.value.hint
         assert "bootparams" == debuggee.next_stage().stage
 
 

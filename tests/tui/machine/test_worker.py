@@ -18,12 +18,16 @@ if TYPE_CHECKING:
 class Running:
     """Stands for a Debuggee that runs on."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_own_machine: bool = True) -> None:
+        self.is_own_machine = is_own_machine
         self.resumed: list[str] = []
 
     def resume(self, verb: str) -> str:
         self.resumed.append(verb)
         return "stopped again"
+
+    def console(self, line: str, _more: object) -> str:
+        return f"gdb ran {line}"
 
 
 def test_a_guest_that_ran_on_runs_on_if_going_back_is_refused() -> None:
@@ -59,3 +63,10 @@ def test_going_back_by_lines_is_refused_with_what_works(line: str) -> None:
     with pytest.raises(UserError, match=r"^this machine goes back only by instructions$") as refused:
         typed.run(Running(), line)  # type: ignore[arg-type]
     assert "use reverse-stepi (F7) or reverse-continue" == refused.value.hint
+
+
+def test_going_back_by_lines_is_left_to_gdb_on_a_machine_that_pvhdbg_did_not_start() -> None:
+    typed = Worker(Title("kernel", "microvm"), lambda _event: None)._typed_line
+    stopped: Any = typed.run(Running(is_own_machine=False), "reverse-next")  # type: ignore[arg-type]
+
+    assert "gdb ran reverse-next" == stopped
