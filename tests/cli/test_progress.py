@@ -123,9 +123,9 @@ def test_the_line_names_the_stage_that_pvhdbg_waits_for(
     assert "waiting for" not in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("is_cold", "told"), [(True, "pvhdbg: reading vmlinux from the disk (64 MiB)"), (False, "")])
-def test_a_large_file_that_is_on_the_disk_only_is_announced(
-    is_cold: bool, told: str, screen: Screen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("is_cold", "line"), [(True, "pvhdbg: reading vmlinux from the disk (64 MiB)"), (False, "")])
+def test_a_line_says_that_a_large_file_is_read_from_the_disk(
+    is_cold: bool, line: str, screen: Screen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
 
@@ -142,5 +142,5 @@ def test_a_large_file_that_is_on_the_disk_only_is_announced(
         module.announce_slow_start(tmp_path / "vmlinux")
         module.announce_slow_start(tmp_path / "none")
 
-    assert told == screen.read().strip()
+    assert line == screen.read().strip()
     assert len({*asked}) == len(asked) > 1
