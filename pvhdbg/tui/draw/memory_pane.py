@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from itertools import groupby, zip_longest
+from itertools import groupby, islice, zip_longest
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
@@ -138,7 +138,8 @@ def letters(screen: Screen, width: int, strip: Sequence[Line], *, is_in_view: bo
     if screen.capture is None:
         return ""
     picture = _picture(screen, screen.capture, width)
-    names = dict.fromkeys(_name(mark, picture) for mark in picture.marks)
+    outside = {*picture.marks_outside}
+    names = dict.fromkeys(_name(mark, is_drawn=mark not in outside) for mark in picture.marks)
     hidden = [f"{HIDDEN} several of these"] if any(HIDDEN in plain(line) for line in strip[2:]) else []
     cells = plain(strip[1]) if len(strip) > 1 else ""
     kinds = {kind: sign[screen.ascii] for kind, sign in picture_text.SIGNS.items() if sign[screen.ascii] in cells}
@@ -146,7 +147,11 @@ def letters(screen: Screen, width: int, strip: Sequence[Line], *, is_in_view: bo
     short = _shorten(words)
     without = short.removesuffix(f"  {_shorten(hidden[0])}") if hidden else short
     last = "  ".join(map(_shorten, (*hidden, explained)))
-    some = () if is_in_view else _with_some(last, [_shorten(name) for name in names], signs(screen.ascii).more)
+    some = (
+        ()
+        if is_in_view
+        else _with_some(last, [_shorten(name) for name in islice(names, width)], signs(screen.ascii).more)
+    )
     gap = f"{kinds[NOT_LISTED]} {NOT_LISTED}   " if NOT_LISTED in kinds else ""
     wordings = (f"{words}   {explained}", f"{short}   {explained}", *some, f"{gap}{words}", f"{gap}{short}", short)
     return next((wording for wording in wordings if len(wording) <= width), without)
@@ -160,10 +165,10 @@ def _with_some(last: str, names: Sequence[str], more: str) -> Iterator[str]:
         yield f"{'  '.join(names[:count])}  {more}  {close}"
 
 
-def _name(mark: Mark, picture: Picture) -> str:
+def _name(mark: Mark, *, is_drawn: bool) -> str:
     """Return the letter of a mark with what it stands for, or the name of one that no strip shows."""
     name = "modules" if mark.letter == "m" else mark.name
-    return f"not drawn: {name} at {mark.start:#x}" if mark in picture.marks_outside else f"{mark.letter} {name}"
+    return f"{mark.letter} {name}" if is_drawn else f"not drawn: {name} at {mark.start:#x}"
 
 
 def _picture(screen: Screen, capture: Capture, cells: int) -> Picture:
