@@ -50,7 +50,7 @@ _AGAIN_AFTER = 0.02
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
-    sys.unraisablehook = _raise_again
+    sys.unraisablehook = raise_again
     gc.disable()  # garbage collection costs a short command a tenth of its time; the TUI turns it on again
     try:
         result = _run(sys.argv[1:] if argv is None else argv)
@@ -71,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return result.status
 
 
-def _raise_again(lost: sys.UnraisableHookArgs) -> None:
+def raise_again(lost: sys.UnraisableHookArgs) -> None:
     """Raise the exception of a signal again if it was lost: Python ignores exceptions in destructors and callbacks."""
     code = lost.exc_value.code if isinstance(lost.exc_value, SystemExit) else None
     number = 128 + signal.SIGINT if issubclass(lost.exc_type, KeyboardInterrupt) else code

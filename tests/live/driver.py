@@ -6,6 +6,7 @@ It prints its folder before it starts anything, then "ready" and "running".
 import sys
 
 from pvhdbg import guest
+from pvhdbg.cli import raise_again
 from pvhdbg.live.debuggee.own_machine import OwnMachine
 from pvhdbg.live.qemu.options import QemuOptions
 from pvhdbg.live.system.signals import exit_on_signals
@@ -30,6 +31,7 @@ def drive() -> None:
 
 
 if __name__ == "__main__":
+    sys.unraisablehook = raise_again
     try:
         drive()
     except KeyboardInterrupt:
