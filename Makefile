@@ -73,8 +73,10 @@ mutants: dev
 xen: $(VENV)/.dev-ready
 	@$(BIN)/python -m tests.kernels.fetch hypervisor
 
+# An installed pvhdbg has its bytecode, whatever PYTHONDONTWRITEBYTECODE says here.
 bench: dev
 	@$(BIN)/python -m tests.kernels.fetch >/dev/null
+	@$(BIN)/python -m compileall -q pvhdbg
 	@$(BIN)/python -m tests.benchmarks $(if $(filter file,$(origin N)),15,$(N))
 
 # If creating the virtual environment fails, remove it.
