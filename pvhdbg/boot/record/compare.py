@@ -27,6 +27,8 @@ COPIES = {"pvh_start_info": "start_info", "kernel_boot_params": "boot_params"}
 """The structures that Linux copies, by the key of the copy. The value is the key of the original."""
 
 NO_ITEM, NO_VALUE = "no such item", "none"
+_NO_NOTE = (0, None)
+"""Stands for the index and the note, in a run that lacks the note."""
 
 _FILE_DESCRIPTOR = pattern(r"\bfd=\d+")
 
@@ -195,9 +197,6 @@ def _compare_notes(before: _Value, after: _Value) -> Iterator[Change]:
         (_, was), (_, now) = old.get(kind, _NO_NOTE), new.get(kind, _NO_NOTE)
         path = f"{after.path}[{index}]"
         yield from _compare(_Value(path, was, before.missing), _Value(path, now, after.missing))
-
-
-_NO_NOTE = (0, None)
 
 
 def _by_kind(notes: Any) -> dict[tuple[str, int, int], tuple[int, Note]]:  # noqa: ANN401 - _is_notes has checked it

@@ -106,7 +106,7 @@ class SnapshotDebuggee(Debuggee):
         return super().console(line, more)
 
     def _keep_first_snapshot(self) -> None:
-        """Before the guest first runs on, take a snapshot: without one, there is no way back from its death."""
+        """Take a snapshot before the guest continues for the first time, so that there is a way back if it dies."""
         if not self._snapshots.kept:
             with suppress(PvhdbgError):  # gdb or QEMU may be gone: running the guest reports that
                 self.keep_snapshot()

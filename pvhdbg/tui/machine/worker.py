@@ -207,7 +207,7 @@ class Worker:
         self._go_back("F7", lambda debuggee: debuggee.step_back())
 
     def _go_back(self, key: str, step: Callable[[Debuggee], Position]) -> None:
-        """Go back. A guest that runs on is interrupted; if there is no way back, it runs on again."""
+        """Go back. Interrupt a running guest first; if there is no way back, resume it."""
         ran_on = self._leave_here()
         self.submit(key, lambda debuggee: self._back_or_on(debuggee, step) if ran_on else step(debuggee))
 

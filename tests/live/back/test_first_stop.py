@@ -1,4 +1,4 @@
-"""Back from the first stop, before which there is no snapshot, with real machines."""
+"""Go back from the first stop of a real machine, when there is no earlier snapshot yet."""
 
 from __future__ import annotations
 
